@@ -1,0 +1,11 @@
+# Short names for what a developer runs often.
+test:
+	pytest -q
+
+slow:
+	pytest -q -m slow -o addopts="--doctest-modules -ra"
+
+lint:
+	ruff check src tests && ruff format --check src tests
+
+.PHONY: test slow lint

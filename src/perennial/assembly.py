@@ -1,0 +1,178 @@
+"""From confirmed candidates to one model: a weighted average of programs is a program again.
+
+Each member was trained on the same folds, so the weights of fold `k` of every member form one replica of the joint
+program; the model's prediction is the mean over its replicas (bagging, Breiman 1996). The weights of the average
+come from greedy selection on out-of-fold predictions (Caruana et al. 2004), so no member is fitted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from perennial import ensemble
+from perennial.history import Record
+from perennial.lang import Call, Lambda, Literal, Program, call, parse, to_source
+from perennial.metrics import Metric
+from perennial.primitives import vocabulary
+from perennial.weights import Weights
+
+LARGEST_ENSEMBLE = 12
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A program that could be the answer, with the weights and the evidence.
+
+    Args:
+        kind: `baseline`, `single` or `ensemble`.
+        source: the program.
+        replicas: packed weights, one set a fold model.
+        rows: training rows that `predictions` speak of.
+        predictions: out-of-fold predictions of those rows.
+        value: the metric on them; `score` the same, larger is better.
+        members: trial number and share of each member.
+        decision: how probabilities become labels.
+    """
+
+    kind: str
+    source: str
+    replicas: tuple[bytes, ...]
+    rows: np.ndarray
+    predictions: np.ndarray
+    value: float
+    score: float
+    members: tuple[tuple[int, float], ...] = ()
+    decision: dict[str, Any] | None = field(default=None)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One confirmed candidate: its program, its mean out-of-fold prediction and its replicas, in fold order."""
+
+    record: Record
+    rows: np.ndarray
+    predictions: np.ndarray
+    replicas: tuple[bytes, ...]
+
+
+def single(member: Member, metric: Metric, target: np.ndarray) -> Candidate:
+    """One member as the answer."""
+    return Candidate(
+        "single",
+        member.record.source,
+        member.replicas,
+        member.rows,
+        member.predictions,
+        float(metric(target[member.rows], member.predictions)),
+        float(metric.score(target[member.rows], member.predictions)),
+        ((member.record.trial.number, 1.0),),
+    )
+
+
+def average(members: Sequence[Member], metric: Metric, target: np.ndarray, seed: int) -> Candidate:
+    """The greedy weighted average of members that share rows and folds; one member may take it all."""
+    rows = members[0].rows
+    weights = ensemble.greedy([member.predictions for member in members], target[rows], metric, seed=seed)
+    chosen = sorted(
+        ((member, float(weight)) for member, weight in zip(members, weights, strict=True) if weight > 0),
+        key=lambda pair: -pair[1],
+    )[:LARGEST_ENSEMBLE]
+    if len(chosen) == 1:
+        return single(chosen[0][0], metric, target)
+    total = sum(weight for _, weight in chosen)
+    shares = tuple(round(weight / total, 6) for _, weight in chosen)
+    predictions = sum(share * member.predictions for share, (member, _) in zip(shares, chosen, strict=True)) / sum(shares)
+    program = averaged([parse(member.record.source, vocabulary()) for member, _ in chosen], shares)
+    return Candidate(
+        "ensemble",
+        to_source(program),
+        merge([member.replicas for member, _ in chosen]),
+        rows,
+        predictions,
+        float(metric(target[rows], predictions)),
+        float(metric.score(target[rows], predictions)),
+        tuple((member.record.trial.number, share) for share, (member, _) in zip(shares, chosen, strict=True)),
+    )
+
+
+def averaged(programs: Sequence[Program], shares: Sequence[float]) -> Program:
+    """`row -> weighted_average(p(row), q(row), …, weights=shares)`.
+
+    Members name their argument alike; a member that does not is renamed.
+    """
+    name = programs[0].names[0]
+    bodies = [program.body.replace(_argument(program), _argument(programs[0])) for program in programs]
+    word = vocabulary()["weighted_average"]
+    return Lambda((name,), call(word, *bodies, weights=tuple(shares)))
+
+
+def calibrated(candidate: Candidate, target: np.ndarray, classification: bool) -> tuple[Candidate, dict[str, float]]:
+    """The candidate with its probabilities sharpened or softened by one temperature (Guo et al. 2017).
+
+    Returns the candidate unchanged when it is no classifier, or when log-loss on the out-of-fold predictions does not
+    fall by at least one in a thousand.
+    """
+    if not classification:
+        return candidate, {"temperature": 1.0}
+    actual = target[candidate.rows]
+    temperature = float(ensemble.temperature(candidate.predictions, actual))
+    before = _log_loss(candidate.predictions, actual)
+    softened = apply_temperature(candidate.predictions, temperature)
+    after = _log_loss(softened, actual)
+    report = {"temperature": temperature, "before": before, "after": after}
+    if after > before * 0.999:
+        return candidate, {**report, "temperature": 1.0, "after": before}
+    program = parse(candidate.source, vocabulary())
+    word = vocabulary()["calibrate"]
+    body = Call(word, (program.body,), (("temperature", Literal(round(temperature, 6))),))
+    source = to_source(Lambda(program.names, body))
+    return Candidate(**{**candidate.__dict__, "source": source, "predictions": softened}), report
+
+
+def apply_temperature(probability: np.ndarray, temperature: float) -> np.ndarray:
+    """Softmax of the log-probabilities divided by the temperature.
+
+    >>> apply_temperature(np.array([[0.9, 0.1]]), 1.0).round(3).tolist()
+    [[0.9, 0.1]]
+    """
+    logits = np.log(np.clip(probability, 1e-12, 1.0)) / temperature
+    powered = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powered / powered.sum(axis=1, keepdims=True)
+
+
+def merge(replicas: Sequence[Sequence[bytes]]) -> tuple[bytes, ...]:
+    """Joins the weights of several programs fold by fold.
+
+    A sub-program that two members share (the same scaler, say) has the same key and, trained on the same rows with the
+    same seed, the same weights.
+    """
+    joined = []
+    for fold in zip(*replicas, strict=True):
+        states: dict[str, Any] = {}
+        for packed in fold:
+            states.update(Weights.from_bytes(packed))
+        joined.append(Weights(states).to_bytes())
+    return tuple(joined)
+
+
+def learner_of(source: str) -> str:
+    """The last fitted word of a program: what kind of model it is."""
+    program = parse(source, vocabulary())
+    for node in program.walk():
+        if isinstance(node, Call) and getattr(node.function, "fits", False):
+            return node.function.name
+    return "program"
+
+
+def _argument(program: Program) -> Program:
+    from perennial.lang import Var
+
+    return Var(program.names[0])
+
+
+def _log_loss(probability: np.ndarray, actual: np.ndarray) -> float:
+    return float(-np.log(np.clip(probability[np.arange(len(actual)), actual], 1e-12, 1.0)).mean())

@@ -1,0 +1,249 @@
+"""perennial on tables against what people would otherwise use, on the same splits, in one run.
+
+Every folder below `--data` that holds a table and a `task.json` is one row of the result. A folder with `train.csv.gz`
+and `test.csv.gz` keeps its split and seeds change the learners only; `data.csv.gz` is split 75/25, stratified, once a
+seed. perennial runs as its command line in a process of its own, so its wall time includes everything.
+
+The metric is the one perennial would choose. A rival is better on a table when its mean over the seeds is; it is
+significantly better when the 95 % bootstrap interval of the paired difference on the test rows, averaged over the
+seeds, excludes zero.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perennial import metrics
+from perennial.bench import bar
+from perennial.bench.rivals import RIVALS, installed
+from perennial.errors import UsageError
+from perennial.modalities.reading import read_table
+from perennial.task import Task
+
+DEFAULT_SECONDS = 60.0
+TEST_SHARE = 0.25
+OVERRUN_SECONDS = 5.0
+PROBLEMS = {
+    "binary classification": "binary",
+    "multi-class classification": "multiclass",
+    "multi-label classification": "multilabel",
+    "regression": "regression",
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """A table cut in two: the text rows as they stand in the files, and the same as tasks."""
+
+    name: str
+    targets: tuple[str, ...]
+    problem: str
+    header: list[str]
+    train_rows: list[list[str]]
+    test_rows: list[list[str]]
+
+
+def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[str]) -> dict[str, Any]:
+    """Grows on every table and compares; see the module's first lines for the protocol."""
+    if data is None:
+        raise UsageError("This bench needs a folder of tables.", todo="Give it with --data DIR.")
+    seconds = seconds or DEFAULT_SECONDS
+    folders = [path for path in sorted(Path(data).iterdir()) if (path / "task.json").is_file() and _tables(path)]
+    folders = [path for path in folders if not only or path.name in only]
+    if not folders:
+        raise UsageError("No tables found.", where=data, todo="Each needs data.csv.gz (or train and test) and task.json.")
+    rivals = {name: rival for name, rival in RIVALS.items() if installed(name)}
+    rows: list[dict[str, Any]] = []
+    for folder in folders:
+        for seed in range(seeds):
+            rows += _one_split(_split(folder, seed), rivals, seconds, seed)
+            _say(rows, len(rivals) + 1)
+    return {"bars": _bars(rows, seconds), "rows": _summary(rows), "runs": [_public(row) for row in rows],
+            "protocol": _protocol(seconds, seeds, list(rivals))}  # fmt: skip
+
+
+def _tables(folder: Path) -> bool:
+    return (folder / "data.csv.gz").is_file() or (folder / "train.csv.gz").is_file()
+
+
+def _split(folder: Path, seed: int) -> Split:
+    told = json.loads((folder / "task.json").read_text())
+    targets = told["target"] if isinstance(told["target"], list) else [told["target"]]
+    drop = set(told.get("other_targets", ()))
+    problem = PROBLEMS[told["problem"]]
+    if (folder / "train.csv.gz").is_file():
+        header, train = _read(folder / "train.csv.gz", drop)
+        _, test = _read(folder / "test.csv.gz", drop)
+        return Split(folder.name, tuple(targets), problem, header, train, test)
+    header, rows = _read(folder / "data.csv.gz", drop)
+    position = header.index(targets[0])
+    labels = [row[position] for row in rows] if problem in ("binary", "multiclass") else None
+    train, test = _cut(len(rows), labels, seed)
+    return Split(folder.name, tuple(targets), problem, header, [rows[i] for i in train], [rows[i] for i in test])
+
+
+def _cut(n: int, labels: list[str] | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.model_selection import train_test_split
+
+    if labels is not None and min(labels.count(label) for label in set(labels)) < 2:
+        labels = None
+    train, test = train_test_split(np.arange(n), test_size=TEST_SHARE, random_state=seed, stratify=labels)
+    return np.sort(train), np.sort(test)
+
+
+def _read(path: Path, drop: set[str]) -> tuple[list[str], list[list[str]]]:
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    keep = [number for number, name in enumerate(header) if name not in drop]
+    return [header[i] for i in keep], [[row[i] for i in keep] for row in rows]
+
+
+def _write(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def _one_split(split: Split, rivals: dict[str, Callable], seconds: float, seed: int) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        train, test = Path(folder) / "train.csv", Path(folder) / "test.csv"
+        _write(train, split.header, split.train_rows)
+        _write(test, split.header, split.test_rows)
+        task = Task.from_data(
+            str(train), _target(split), test=str(test), problem=split.problem, allow_overlap=True, drop_unlabelled=True
+        )
+        metric, _ = metrics.choose(task.problem, task.target)
+        found = {"perennial": _grow(split, train, test, Path(folder) / "study", seconds, seed, task)}
+        for name, rival in rivals.items():
+            start = time.monotonic()
+            try:
+                prediction = rival(task, metric.name, seconds, seed)
+            except Exception as error:
+                found[name] = {"seconds": time.monotonic() - start, "prediction": None, "error": f"{type(error).__name__}: {error}"}
+                continue
+            found[name] = {"seconds": time.monotonic() - start, "prediction": prediction}
+    return [_row(split, seed, metric, task.test.target, name, entry, found) for name, entry in found.items()]
+
+
+def _target(split: Split) -> str | list[str]:
+    return list(split.targets) if len(split.targets) > 1 else split.targets[0]
+
+
+def _grow(split: Split, train: Path, test: Path, out: Path, seconds: float, seed: int, task: Task) -> dict[str, Any]:
+    """The command line as a user would call it; its predictions are read back from the saved model."""
+    from perennial.model import Model
+
+    command = [sys.executable, "-m", "perennial", "grow", str(train), "--test", str(test), "--time", f"{seconds:g}s"]
+    command += ["--out", str(out), "--seed", str(seed), "--problem", split.problem, "--json", "--allow-overlap"]
+    command += [part for name in split.targets for part in ("--target", name)] + ["--drop-unlabelled"]
+    start = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+    wall = time.monotonic() - start
+    if done.returncode not in (0, 4):
+        return {"seconds": wall, "prediction": None, "error": done.stderr[-500:]}
+    told = json.loads(done.stdout)
+    model = Model.load(out / "best")
+    prediction = model.predict_values(model.codec.encode(read_table(str(test))))
+    return {"seconds": wall, "prediction": prediction, "trials": told["trials"], "validation": told["validation"]}
+
+
+def _row(split, seed, metric, target, name, entry, found) -> dict[str, Any]:
+    prediction, own = entry["prediction"], found["perennial"]["prediction"]
+    row = {
+        "table": split.name, "seed": seed, "method": name, "metric": metric.name, "seconds": round(entry["seconds"], 2),
+        "value": None if prediction is None else float(metric(target, prediction)),
+        "score": None if prediction is None else float(metric.score(target, prediction)),
+        "error": entry.get("error"), "trials": entry.get("trials"), "ahead": None,
+    }  # fmt: skip
+    if name != "perennial" and prediction is not None and own is not None:
+        row["ahead"] = metrics.paired_difference(metric, target, own, prediction, seed=seed)
+    return row
+
+
+def _bars(rows: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
+    means = _means(rows)
+    ranks = _ranks(means)
+    rivals = [name for name in ranks if name != "perennial"]
+    worse = [f"{table}/{name}" for table, name in _pairs(rows) if _significantly_behind(rows, table, name)]
+    light = [table for table in means if means[table].get("lightgbm") is not None]
+    wins = sum(means[table]["perennial"] > means[table]["lightgbm"] for table in light if means[table].get("perennial") is not None)
+    longest = max(row["seconds"] for row in rows if row["method"] == "perennial")
+    return [
+        bar("mean rank of perennial minus the best rival's", ranks["perennial"] - min(ranks[name] for name in rivals), 0.0, "minimize"),
+        bar("table-rival pairs where perennial is significantly worse", len(worse), 0, "minimize"),
+        bar("share of tables where it beats LightGBM's defaults", wins / len(light) if light else None, 0.7, "maximize"),
+        bar("longest wall time of grow, seconds", longest, seconds + OVERRUN_SECONDS, "minimize"),
+    ]  # fmt: skip
+
+
+def _means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    means: dict[str, dict[str, float | None]] = {}
+    for row in rows:
+        means.setdefault(row["table"], {})
+    for table, methods in means.items():
+        for name in dict.fromkeys(row["method"] for row in rows):
+            scores = [row["score"] for row in rows if row["table"] == table and row["method"] == name]
+            methods[name] = float(np.mean(scores)) if scores and None not in scores else None
+    return means
+
+
+def _ranks(means: dict[str, dict[str, float | None]]) -> dict[str, float]:
+    """Mean rank over the tables; ties share their ranks, a failure is last."""
+    from scipy.stats import rankdata
+
+    names = list(next(iter(means.values())))
+    scores = [[-np.inf if methods[name] is None else methods[name] for name in names] for methods in means.values()]
+    ranks = np.mean([rankdata([-score for score in line]) for line in scores], axis=0)
+    return dict(zip(names, ranks.tolist(), strict=True))
+
+
+def _pairs(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((row["table"], row["method"]) for row in rows if row["method"] != "perennial"))
+
+
+def _significantly_behind(rows: list[dict[str, Any]], table: str, name: str) -> bool:
+    intervals = [row["ahead"] for row in rows if (row["table"], row["method"]) == (table, name) and row["ahead"]]
+    return bool(intervals) and float(np.mean([high for _, _, high in intervals])) < 0.0
+
+
+def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One line a table: each method's mean over the seeds, as people read the metric."""
+    lines = []
+    for table in dict.fromkeys(row["table"] for row in rows):
+        own = [row for row in rows if row["table"] == table]
+        line: dict[str, Any] = {"table": table, "metric": own[0]["metric"]}
+        for name in dict.fromkeys(row["method"] for row in own):
+            values = [row["value"] for row in own if row["method"] == name]
+            line[name] = None if None in values else float(np.mean(values))
+        line["spread"] = float(np.std([row["value"] for row in own if row["method"] == "perennial" and row["value"] is not None] or [0.0]))
+        line["wall"] = max(row["seconds"] for row in own if row["method"] == "perennial")
+        line["behind"] = ", ".join(name for name in line if _significantly_behind(rows, table, name))
+        lines.append(line)
+    ranks = _ranks(_means(rows))
+    return [*lines, {"table": "mean rank", "metric": "", **{name: round(rank, 2) for name, rank in ranks.items()}}]
+
+
+def _public(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _protocol(seconds: float, seeds: int, rivals: list[str]) -> dict[str, Any]:
+    return {"seconds": seconds, "seeds": seeds, "test_share": TEST_SHARE, "rivals": rivals, "cores": os.cpu_count()}
+
+
+def _say(rows: list[dict[str, Any]], methods: int) -> None:
+    last = rows[-methods:]
+    told = "  ".join(f"{row['method']} {row['value']:.4f}" if row["value"] is not None else f"{row['method']} failed" for row in last)
+    print(f"{last[0]['table']} seed {last[0]['seed']} ({last[0]['seconds']:.0f} s): {told}", file=sys.stderr, flush=True)

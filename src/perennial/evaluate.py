@@ -1,0 +1,222 @@
+"""Train and score one proposal: the unit of work that is sent to an executor.
+
+Everything here runs inside a worker process. A worker receives one `Bench` when it starts (the rows it may learn
+from, the protocol and the metric; never a test row) and then `evaluate` jobs, each a program as source text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from perennial import trainers
+from perennial.errors import Diverged
+from perennial.lang import FitContext, Program, parse
+from perennial.metrics import Metric
+from perennial.primitives import vocabulary
+from perennial.protocol import Protocol
+from perennial.task import Task
+from perennial.trainers import Batch
+from perennial.weights import Weights
+
+SMALLEST_TRAINING_SET = 50
+TRAIN_SCORE_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a worker holds on to: the training rows, how candidates are judged, and how many threads it may use.
+
+    Args:
+        task: the rows that may be learnt from; the sealed test rows are not in it.
+        protocol: gives the folds.
+        metric: the one number that counts.
+        threads: of each fit.
+    """
+
+    task: Task
+    protocol: Protocol
+    metric: Metric
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training and scoring one program on its folds gave.
+
+    `score` (of all validated rows together) and `scores` (fold by fold) are larger-is-better; `value` is the metric
+    as people read it. `predictions` has one row
+    per training row that was in a validation fold (`covered`), in the order of the task. `blobs` holds one set of
+    weights a fold, packed.
+    """
+
+    score: float
+    scores: tuple[float, ...]
+    value: float
+    train_score: float | None
+    seconds: float
+    covered: np.ndarray
+    predictions: np.ndarray
+    curve: tuple[dict, ...] = ()
+    blobs: tuple[bytes, ...] = ()
+    program_hash: str = ""
+
+
+def evaluate(
+    bench: Bench,
+    *,
+    source: str,
+    seed: int,
+    fold_seed: int | None = None,
+    fold_limit: int | None = None,
+    fidelity: float = 1.0,
+    seconds: float = float("inf"),
+    keep_above: float = float("-inf"),
+) -> Outcome:
+    """Trains `source` on every fold and scores it on the rows held out.
+
+    Args:
+        bench: the worker's payload.
+        source: the program as readable source text.
+        seed: of every random draw in training.
+        fold_seed: `None` for the folds of the search; another number draws fresh folds.
+        fold_limit: use only the first so many folds (screening a candidate on large data).
+        fidelity: 0 to 1. Below 1 only the first fold is used, with this share of its training rows.
+        seconds: time for all folds together; each fold gets an equal part of what is left.
+        keep_above: the weights come back only when the score reaches this.
+
+    Raises:
+        Diverged: the predictions hold NaN or infinity.
+    """
+    program = parse(source, vocabulary())
+    folds = bench.protocol.folds(bench.task, np.arange(bench.task.rows), seed=fold_seed)[:fold_limit]
+    if fidelity < 1.0:
+        folds = [_shrink(folds[0], fidelity, seed)]
+    start, results = time.monotonic(), []
+    for number, (train, validation) in enumerate(folds):
+        left = seconds - (time.monotonic() - start)
+        deadline = time.monotonic() + left / (len(folds) - number)
+        results.append(_fit_fold(bench, program, train, validation, seed + number, deadline))
+    return _gather(bench, program, folds, results, time.monotonic() - start, keep_above)
+
+
+def predict(bench: Bench, *, source: str, blobs: tuple[bytes, ...], inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """The mean prediction of a program under several sets of weights (the bagged fold models)."""
+    from perennial.model import Model
+
+    replicas = tuple(Weights.from_bytes(blob) for blob in blobs)
+    model = Model(parse(source, vocabulary()), replicas, bench.task.schema)
+    return model.predict_values(inputs)
+
+
+def overfit(bench: Bench, *, source: str, seed: int, seconds: float = float("inf")) -> Outcome:
+    """One fold only, scored on the rows it learnt from too: can this program fit the data at all?"""
+    program = parse(source, vocabulary())
+    fold = bench.protocol.folds(bench.task, np.arange(bench.task.rows))[0]
+    start = time.monotonic()
+    result = _fit_fold(bench, program, *fold, seed, start + seconds)
+    return _gather(bench, program, [fold], [result], time.monotonic() - start, float("inf"))
+
+
+@dataclass(frozen=True)
+class _FoldResult:
+    weights: Weights
+    predictions: np.ndarray
+    score: float
+    train_score: float
+    curve: list = field(default_factory=list)
+
+
+def _fit_fold(
+    bench: Bench, program: Program, train: np.ndarray, validation: np.ndarray, seed: int, deadline: float
+) -> _FoldResult:
+    task, metric = bench.task, bench.metric
+    rows = np.concatenate([train, validation])
+    inputs = {name: column[rows] for name, column in task.inputs.items()}
+    curve: list[dict[str, Any]] = []
+    context = FitContext(
+        output=task.output_type,
+        train_rows=len(train),
+        seed=seed,
+        deadline=deadline,
+        threads=bench.threads,
+        types=(task.input_type,),
+        curve=curve,
+        sample_weight=None if task.sample_weight is None else task.sample_weight[rows],
+    )
+    batch = Batch((inputs,), task.target[rows], len(train))
+    fitted = trainers.resolve(program).fit(program, batch, context)
+    predictions = np.asarray(fitted.predictions, dtype=np.float64)
+    held_out, seen = predictions[len(train) :], predictions[: len(train)]
+    if not np.isfinite(held_out).all():
+        raise Diverged(
+            "The predictions hold NaN or infinity.",
+            where=f"{int((~np.isfinite(held_out)).sum())} of {held_out.size} validation values",
+        )
+    sample = np.random.default_rng(seed).permutation(len(train))[:TRAIN_SCORE_ROWS]
+    train_score = metric.score(task.target[train[sample]], seen[sample]) if np.isfinite(seen).all() else float("nan")
+    return _FoldResult(fitted.weights, held_out, metric.score(task.target[validation], held_out), train_score, curve)
+
+
+def _gather(bench, program, folds, results, seconds, keep_above) -> Outcome:
+    """Joins the folds; a row that several repeats validated gets the mean of its predictions."""
+    task = bench.task
+    shape = (task.rows, *results[0].predictions.shape[1:])
+    total, count = np.zeros(shape), np.zeros(task.rows)
+    for (_, validation), result in zip(folds, results, strict=True):
+        np.add.at(total, validation, result.predictions)
+        np.add.at(count, validation, 1)
+    covered = np.flatnonzero(count)
+    predictions = total[covered] / count[covered].reshape(-1, *[1] * (total.ndim - 1))
+    scores = tuple(float(result.score) for result in results)
+    score = float(bench.metric.score(task.target[covered], predictions))
+    train_scores = [result.train_score for result in results]
+    return Outcome(
+        score=score,
+        scores=scores,
+        value=bench.metric.value(score),
+        train_score=float(np.mean(train_scores)),
+        seconds=seconds,
+        covered=covered,
+        predictions=predictions.astype(np.float32) if task.rows > 100_000 else predictions,
+        curve=tuple(results[0].curve),
+        blobs=tuple(result.weights.to_bytes() for result in results) if score >= keep_above else (),
+        program_hash=program.hash,
+    )
+
+
+def _shrink(fold: tuple[np.ndarray, np.ndarray], fidelity: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    train, validation = fold
+    keep = min(len(train), max(SMALLEST_TRAINING_SET, int(len(train) * fidelity)))
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(train))[:keep])
+    return train[chosen], validation
+
+
+def derive_seed(*parts: object) -> int:
+    """A seed that depends on its parts alone, so that the order in which candidates finish does not matter.
+
+    >>> derive_seed(0, "abc") == derive_seed(0, "abc") != derive_seed(1, "abc")
+    True
+    """
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") >> 1
+
+
+def pack_array(array: np.ndarray) -> bytes:
+    """An array as `.npy` bytes (never objects)."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def unpack_array(data: bytes) -> np.ndarray:
+    """The inverse of `pack_array`; refuses object arrays.
+
+    >>> unpack_array(pack_array(np.arange(3))).tolist()
+    [0, 1, 2]
+    """
+    return np.load(io.BytesIO(data), allow_pickle=False)

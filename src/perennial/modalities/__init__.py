@@ -1,0 +1,21 @@
+"""Kinds of data and the way between files and values."""
+
+from typing import Any
+
+from perennial.errors import DamagedFile
+from perennial.modalities.base import Codec, Finding
+
+__all__ = ["Codec", "Finding", "codec_from_json"]
+
+
+def codec_from_json(data: dict[str, Any]) -> Codec:
+    """The codec that `Codec.to_json` described.
+
+    Raises:
+        DamagedFile: a modality that is not known here.
+    """
+    from perennial.modalities.tables import TableSchema
+
+    if data.get("modality") != "table":
+        raise DamagedFile(f"Unknown modality {data.get('modality')!r}.", todo="Upgrade perennial.")
+    return TableSchema.from_json(data)

@@ -1,0 +1,75 @@
+"""A modality knows one kind of data: how to recognise it, what type it has, and the way between files and values.
+
+An author of a new modality writes a codec: `encode(data)` from people's data to canonical columns, `decode(prediction)` back to
+labels or numbers, and `to_json`, from which `codec_from_json` builds it again. It may assume nothing of the data: what
+is wrong is a `DataError`, what is odd is a `Finding`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from perennial.lang.types import Type
+
+LEVELS = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the data that people should know.
+
+    Args:
+        code: short name of the kind of finding, such as `duplicates`.
+        level: `error`, `warning` or `info`.
+        what: one sentence with the count.
+        where: columns or row numbers, at most five.
+        why: why it matters.
+        action: what perennial did about it.
+        flag: how to overrule it.
+    """
+
+    code: str
+    level: str
+    what: str
+    where: str = ""
+    why: str = ""
+    action: str = ""
+    flag: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """As a dictionary."""
+        return asdict(self)
+
+
+class Codec(ABC):
+    """The way between people's data and the values of a program."""
+
+    problem: str
+    targets: tuple[str, ...]
+    classes: tuple
+
+    @property
+    @abstractmethod
+    def input_type(self) -> Type:
+        """The type of one example."""
+
+    @property
+    @abstractmethod
+    def output_type(self) -> Type:
+        """The type of a prediction."""
+
+    @abstractmethod
+    def encode(self, data: Any) -> dict[str, np.ndarray]:
+        """Canonical columns."""
+
+    @abstractmethod
+    def decode(self, prediction: np.ndarray, decision: dict[str, Any] | None = None) -> np.ndarray:
+        """Labels or numbers, with the values and the dtype that people gave."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to build it again."""

@@ -1,0 +1,1 @@
+"""Statistical learners: words that fit themselves, one file a family."""

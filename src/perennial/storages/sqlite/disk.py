@@ -1,0 +1,129 @@
+"""What a disk can and cannot promise: whole files, folders that can be written, and locks that hold."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from perennial.errors import StoreError
+
+NETWORK_FILE_SYSTEMS = {
+    "nfs", "nfs3", "nfs4", "cifs", "smbfs", "smb2", "smb3", "fuse.sshfs", "afs", "9p", "lustre", "ceph", "beegfs",
+    "gpfs", "glusterfs", "fuse.glusterfs", "fuse.s3fs", "afpfs", "webdav",
+}  # fmt: skip
+PASSING = "tmp"
+"""The folder of files that are still being written; what a crash leaves there is worth nothing."""
+
+
+def write_durably(folder: Path, path: Path, data: bytes) -> None:
+    """Writes whole or not at all: temporary file, flush to disk, rename, flush the folder.
+
+    Args:
+        folder: of the study; its `tmp` holds the file until it is whole.
+        path: where it is wanted, on the same file system.
+        data: all of it.
+
+    Raises:
+        OSError: nothing was written.
+    """
+    unfinished = folder / PASSING / f"{path.name}.{os.getpid()}"
+    unfinished.parent.mkdir(exist_ok=True)
+    fresh = not path.parent.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(unfinished, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise
+    flush_folder(path.parent)
+    if fresh:
+        flush_folder(path.parent.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Makes the names in a folder durable, where the system can."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def flush_file(path: Path) -> None:
+    """Makes the content of a file durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def clear_passing(folder: Path) -> None:
+    """Removes what a crash left half written; only the one writer may call this."""
+    for path in (folder / PASSING).glob("*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def prepare(folder: Path) -> None:
+    """Makes the folder, and refuses one whose locks would not hold.
+
+    Raises:
+        StoreError: it lies on a network file system.
+        OSError: it cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = file_system(folder)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise StoreError(
+            f"The study folder lies on a network file system ({kind}).",
+            where=str(folder),
+            why="The locks of SQLite are not reliable there, and the journal could be torn.",
+            todo="Choose a folder on a local disk with --out.",
+        )
+
+
+def probe(folder: Path) -> None:
+    """Proves that the folder can be written, before any work is spent.
+
+    Raises:
+        OSError: it cannot.
+    """
+    path = folder / f".probe.{os.getpid()}"
+    write_durably(folder, path, b"perennial")
+    path.unlink()
+
+
+def cannot_write(what: str, folder: Path, cause: object) -> StoreError:
+    """The error for a write that failed, with the space that is left."""
+    free = "unknown"
+    with contextlib.suppress(OSError):
+        free = f"{shutil.disk_usage(folder).free / 2**20:.0f} MB"
+    return StoreError(
+        f"{what} could not be written: {cause}.",
+        where=f"{folder} (free: {free})",
+        why="Nothing of it was kept; what was written before is safe.",
+        todo="Free some disk space or check the permissions, then run the same command again.",
+    )
+
+
+def file_system(folder: Path) -> str:
+    """The kind of file system that a folder lies on, in lower case; empty when it cannot be told."""
+    import psutil
+
+    place, best, kind = folder.resolve(), Path("/"), ""
+    with contextlib.suppress(OSError):
+        for partition in psutil.disk_partitions(all=True):
+            mounted = Path(partition.mountpoint)
+            if place.is_relative_to(mounted) and len(mounted.parts) >= len(best.parts):
+                best, kind = mounted, partition.fstype
+    return kind.lower()
+

@@ -1,0 +1,557 @@
+"""One task being grown: the journal, the clock, and the loop of ask, evaluate, tell.
+
+A `Study` is a folder. Opening it replays its journal, so starting is resuming; only the study process writes it.
+The steps that decide *what* is searched are in `workflow.py`; this file runs them and writes down what came out.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol as Interface
+
+import numpy as np
+
+from perennial import strategies
+from perennial.errors import StudyChanged, UsageError, WorkerError
+from perennial.evaluate import Bench, Outcome, derive_seed, pack_array, unpack_array
+from perennial.executors import Executor, Future, Inline, Job, Processes
+from perennial.history import History, Record
+from perennial.lang import Program, to_source
+from perennial.metrics import Metric
+from perennial.protocol import Protocol
+from perennial.scheduler import resolve as resolve_scheduler
+from perennial.spaces import Genotype, Space
+from perennial.storages import Memory, SQLite, Storage
+from perennial.task import Task
+from perennial.trial import Proposal, Trial
+
+KEPT_WEIGHTS = 8
+FAILURES_IN_A_ROW = 10
+SHORT_TRIAL_SECONDS = 1.0
+KILL_GRACE_SECONDS = 2.0
+CELLS_FOR_THREADS = 200_000
+STOP_GRACE_SECONDS = 1.0
+
+
+class Source(Interface):
+    """Anything that proposes and listens: a strategy, a scheduler around one, or a list."""
+
+    def ask(self, n: int) -> list[Proposal]: ...
+
+    def tell(self, trial: Trial) -> None: ...
+
+
+class Listener(Interface):
+    """Hears each event as it is written, and a snapshot of the running state about five times a second."""
+
+    def on_event(self, event: Any) -> None: ...
+
+    def on_tick(self, snapshot: dict[str, Any]) -> None: ...
+
+
+class Listed:
+    """Proposals in a fixed order; what they scored is for others to use.
+
+    >>> Listed([]).ask(2)
+    []
+    """
+
+    def __init__(self, proposals: Iterable[Proposal]) -> None:
+        self._waiting = list(proposals)
+
+    def ask(self, n: int) -> list[Proposal]:
+        taken, self._waiting = self._waiting[:n], self._waiting[n:]
+        return taken
+
+    def tell(self, trial: Trial) -> None:
+        """Nothing to learn."""
+
+
+@dataclass(frozen=True)
+class Screening:
+    """How candidates of one stage are judged.
+
+    Args:
+        stage: the name in the journal.
+        fold_seed: `None` for the folds of the search, a number for fresh ones.
+        fold_limit: only the first so many folds.
+        kind: `trial`, or `confirm` for a second opinion that strategies are not told.
+        keep: always bring the weights home.
+    """
+
+    stage: str
+    fold_seed: int | None = None
+    fold_limit: int | None = None
+    kind: str = "trial"
+    keep: bool = False
+
+
+class Clock:
+    """Seconds of the whole study, over all its sessions; a budget that nothing may exceed.
+
+    With a budget of trials instead of seconds, `left` is infinite and results do not depend on the machine's speed.
+    """
+
+    def __init__(self, budget: float, spent: float = 0.0) -> None:
+        self.budget, self._spent, self._start = budget, spent, time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        return self._spent + time.monotonic() - self._start
+
+    @property
+    def left(self) -> float:
+        return self.budget - self.elapsed
+
+
+class Study:
+    """One task being grown; opening the same folder again goes on where it stopped.
+
+    Args:
+        task: the data and the goal.
+        space: a program with open choices; `None` takes the modality's own space.
+        strategy: what to try: a short name (`random local evolution surrogate mixture`) or a function of
+            `(space, seed)`.
+        scheduler: how long to try it: `full`, `halving` or `hyperband`.
+        protocol: how it is judged; `None` lets perennial propose one.
+        metric: a name such as `roc_auc`; `None` lets perennial choose.
+        out: the study folder; `None` keeps everything in memory.
+        seed: of every random decision.
+        workers: processes, at most one a core is useful; 0 evaluates in this process.
+        memory: bytes a worker may use.
+        listeners: hear events and ticks.
+
+    Raises:
+        StudyLocked: another process is growing this folder.
+        StudyChanged: the folder belongs to other data.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        space: Space | None = None,
+        strategy: Any = "mixture",
+        scheduler: Any = "full",
+        protocol: Protocol | None = None,
+        metric: str | Metric | None = None,
+        out: str | Path | None = None,
+        seed: int = 0,
+        workers: int | None = None,
+        memory: int | None = None,
+        configuration: dict[str, Any] | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self.task, self.seed, self.listeners = task, seed, list(listeners)
+        self.folder = Path(out) if out is not None else None
+        self.storage: Storage = SQLite(self.folder) if self.folder is not None else Memory()
+        self.history = History.of(self.storage.events())
+        self.workers = default_workers() if workers is None else workers
+        self.memory = memory
+        self.stopping: str | None = None
+        self.doing = "starting"
+        self.deterministic = False
+        self._executor: Executor | None = None
+        self._stop_at: float | None = None
+        self._check_same_task()
+        known = self.history.protocol.get("settings")
+        proposed = protocol or Protocol.propose(task, seed=seed, metric=metric)
+        self.protocol = Protocol.from_json(known) if known else proposed
+        self.metric = self.protocol.metric
+        self.train_rows, self.sealed = self.protocol.split(task, already_opened=self.history.opened)
+        self.training = task.take(self.train_rows)
+        self.space = space or default_space(task, len(self.train_rows))
+        self.strategy = resolve_scheduler(scheduler, strategies.resolve(strategy, self.space, seed))
+        self.clock = Clock(float("inf"), self.history.seconds_spent)
+        if not self.history.created:
+            self._emit_created(configuration or {})
+        for record in self.history.records:
+            if record.trial.genotype is not None:
+                self.strategy.tell(record.trial)
+
+    # -- the journal ---------------------------------------------------------------------------------------------
+
+    def emit(self, kind: str, /, **data: Any) -> None:
+        """Writes one event, applies it to the history and tells the listeners."""
+        data = _finite(data)
+        number = self.storage.append(kind, data)
+        event = WrittenEvent(number, time.time(), kind, data)
+        self.history.apply(event)
+        for listener in self.listeners:
+            listener.on_event(event)
+
+    def stage(self, name: str, text: str) -> None:
+        """Opens a step of the workflow and says what it will do."""
+        self.doing = text
+        self.emit("stage", name=name, text=text, at=self.clock.elapsed)
+        self.tick()
+
+    def start(self, seconds: float) -> None:
+        """Opens a session with a budget for the study as a whole; seconds of earlier sessions count."""
+        self.clock = Clock(seconds, self.history.seconds_spent)
+        self.emit("session", pid=os.getpid(), budget=None if np.isinf(seconds) else seconds, workers=self.workers)
+
+    def tick(self) -> None:
+        """Tells the listeners where the study stands."""
+        best = self.history.chosen or self.history.best
+        baseline = self.history.common_sense
+        snapshot = {
+            "doing": self.doing,
+            "stage": self.history.stages[-1]["name"] if self.history.stages else "sense",
+            "elapsed": self.clock.elapsed,
+            "left": self.clock.left,
+            "trials": len(self.history.records),
+            "failed": len(self.history.failed),
+            "metric": self.metric.name,
+            "best": best["value"] if isinstance(best, dict) else best.value if best else None,
+            "baseline": baseline["value"] if baseline else None,
+        }
+        for listener in self.listeners:
+            listener.on_tick(snapshot)
+
+    def close(self) -> None:
+        """Ends the workers and lets go of the folder."""
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+        self.storage.close()
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_same_task(self) -> None:
+        known = self.history.created.get("fingerprint")
+        if known is not None and known != self.task.fingerprint:
+            raise StudyChanged(
+                "This study was started on other data.",
+                where=f"{self.folder}: stored fingerprint {known[:12]}, now {self.task.fingerprint[:12]}",
+                why="Scores on different data cannot be compared, and the test set may differ.",
+                todo="Give the new data a folder of its own with --out, or restore the old file.",
+            )
+
+    def _emit_created(self, configuration: dict[str, Any]) -> None:
+        self.emit(
+            "created",
+            name=self.folder.name if self.folder else self.task.name,
+            data=str(self.task.origin.get("path", "in memory")),
+            task=self.task.name,
+            fingerprint=self.task.fingerprint,
+            seed=self.seed,
+            configuration=configuration,
+            versions=_versions(),
+            machine=_machine(),
+        )
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    @property
+    def executor(self) -> Executor:
+        """The workers, started at first use with the training rows; the sealed test rows never reach them."""
+        if self._executor is None:
+            threads = self._threads()
+            bench = Bench(self.training, self.protocol, self.metric, threads)
+            if self.workers == 0:
+                self._executor = Inline(shared=bench)
+            else:
+                self._executor = Processes(
+                    self.workers, shared=bench, memory=self.memory, threads=threads, warm=("perennial.warm",)
+                )
+        return self._executor
+
+    def _threads(self) -> int:
+        """Threads of one fit: on small tables a second one waits more than it works."""
+        cells = self.training.rows * max(1, len(self.training.inputs))
+        return 1 if cells < CELLS_FOR_THREADS else max(1, (os.cpu_count() or 1) // max(1, self.workers))
+
+    def search(
+        self,
+        source: Source,
+        screening: Screening,
+        *,
+        seconds: float = float("inf"),
+        trials: int | None = None,
+        limit: float = float("inf"),
+    ) -> list[Record]:
+        """Asks, evaluates and tells until the source has nothing left, or time or trials are used up.
+
+        Args:
+            source: proposes genotypes and hears what they scored.
+            screening: how they are judged.
+            seconds: for this call.
+            trials: at most so many candidates.
+            limit: seconds for one candidate.
+
+        Returns:
+            the records of this call, in the order in which they finished.
+        """
+        end = time.monotonic() + seconds
+        running: dict[Future, _Running] = {}
+        finished: list[Record] = []
+        asked = 0
+        same_failure: list[str] = []
+        while True:
+            while self._may_ask(running, end) and (trials is None or asked < trials):
+                proposals = source.ask(1)
+                if not proposals:
+                    break
+                asked += 1
+                future, entry = self._submit(proposals[0], screening, min(limit, end - time.monotonic()))
+                running[future] = entry
+            if not running:
+                return finished
+            if self.stopping and self._abandon(running):
+                return finished
+            for future in self.executor.wait(0.2):
+                entry = running.pop(future)
+                if self._worth_a_retry(future, entry):
+                    again, second = self._submit(entry.proposal, screening, entry.seconds, retried=True)
+                    running[again] = second
+                    continue
+                record = self._write(future, entry, screening)
+                finished.append(record)
+                same_failure = [*same_failure, record.trial.error or ""] if record.trial.error else []
+                if screening.kind == "trial":
+                    source.tell(record.trial)
+                    if source is not self.strategy:
+                        self.strategy.tell(record.trial)
+            self.tick()
+            if len(same_failure) >= FAILURES_IN_A_ROW and len(set(same_failure)) == 1:
+                self.emit("verdict", stage=screening.stage, text=f"stopped: the same failure {len(same_failure)} times: {same_failure[0]}", data={})
+                return finished
+
+    def _abandon(self, running: dict) -> bool:
+        """After a request to stop, running candidates get a moment to finish; then their processes are ended."""
+        self._stop_at = self._stop_at or time.monotonic() + STOP_GRACE_SECONDS
+        if time.monotonic() < self._stop_at:
+            return False
+        running.clear()
+        self._executor.close()
+        self._executor = None
+        return True
+
+    def run_program(self, program: Program, screening: Screening, *, seconds: float = float("inf")) -> Outcome:
+        """Trains and scores one closed program that no strategy proposed (a baseline).
+
+        Raises:
+            WorkerError: it failed; `.status` says how.
+        """
+        job = self._job(program, screening, float("-inf"), seconds)
+        future = self.executor.submit(job)
+        while not future.done:
+            self.executor.wait(0.2)
+            self.tick()
+        return future.result()
+
+    def call(self, function: str, arguments: dict[str, Any], seconds: float = float("inf")) -> Any:
+        """Runs one function of `evaluate.py` in a worker and waits for what it returns."""
+        future = self.executor.submit(Job(f"perennial.evaluate:{function}", arguments, seconds))
+        while not future.done:
+            self.executor.wait(0.1)
+            self.tick()
+        return future.result()
+
+    def _may_ask(self, running: dict, end: float) -> bool:
+        if self.stopping or time.monotonic() >= end:
+            return False
+        lately = [record.trial.seconds for record in self.history.records[-5:]]
+        ahead = self.workers if lately and max(lately) < SHORT_TRIAL_SECONDS and not self.deterministic else 0
+        return len(running) < max(1, self.workers) + ahead
+
+    def _submit(
+        self, proposal: Proposal, screening: Screening, seconds: float, retried: bool = False
+    ) -> tuple[Future, _Running]:
+        program = self.space.freeze(proposal.genotype)
+        keep_above = float("-inf") if screening.keep else self._keep_above()
+        future = self.executor.submit(self._job(program, screening, keep_above, seconds, proposal.fidelity))
+        self.doing = f"{screening.stage}: {', '.join(_words(program))}"
+        return future, _Running(proposal, program, seconds, retried)
+
+    def _job(
+        self, program: Program, screening: Screening, keep_above: float, seconds: float, fidelity: float = 1.0
+    ) -> Job:
+        arguments = {
+            "source": to_source(program),
+            "seed": derive_seed(self.seed, screening.fold_seed),
+            "fold_seed": screening.fold_seed,
+            "fold_limit": screening.fold_limit,
+            "fidelity": fidelity,
+            "seconds": float("inf") if self.deterministic else max(0.2, seconds),
+            "keep_above": keep_above,
+        }
+        hard = float("inf") if np.isinf(seconds) else max(0.2, seconds) * 1.25 + KILL_GRACE_SECONDS
+        return Job("perennial.evaluate:evaluate", arguments, min(hard, max(1.0, self.clock.left)))
+
+    def _keep_above(self) -> float:
+        scored = self.history.scored
+        return scored[KEPT_WEIGHTS - 1].trial.score if len(scored) >= KEPT_WEIGHTS else float("-inf")
+
+    def _worth_a_retry(self, future: Future, entry: _Running) -> bool:
+        return future.error is not None and future.error.status == "crashed" and not entry.retried and not self.stopping
+
+    def _write(self, future: Future, entry: _Running, screening: Screening) -> Record:
+        """Blobs first, the event second: a row in the journal always has its blobs."""
+        number = len(self.history.records) + len(self.history.confirmations)
+        trial = Trial(
+            number=number,
+            genotype=entry.proposal.genotype,
+            program_hash=entry.program.hash,
+            status="failed",
+            fidelity=entry.proposal.fidelity,
+            seconds=future.seconds,
+            seed=derive_seed(self.seed, screening.fold_seed),
+            origin=entry.proposal.origin,
+            parents=entry.proposal.parents,
+            cost=1.0 if self.deterministic else future.seconds,
+            stage=screening.stage,
+        )
+        record = Record(
+            trial,
+            to_source(entry.program),
+            None,
+            at=self.clock.elapsed,
+            folds=(screening.fold_seed, screening.fold_limit),
+        )
+        if future.error is not None:
+            status = "failed" if future.error.status == "crashed" else future.error.status
+            record = replace(record, trial=replace(trial, status=status, error=future.error.what))
+        else:
+            record = self._with_outcome(record, future.result())
+        self.emit(screening.kind, **record.to_json())
+        return record
+
+    def _with_outcome(self, record: Record, outcome: Outcome) -> Record:
+        trial = replace(
+            record.trial,
+            status="scored",
+            score=outcome.score,
+            scores=outcome.scores,
+            curve=outcome.curve,
+            train_score=outcome.train_score,
+        )
+        predictions = self.storage.put(pack_array(outcome.predictions)) if trial.fidelity == 1.0 else None
+        weights = tuple(self.storage.put(blob) for blob in outcome.blobs)
+        return replace(record, trial=trial, value=outcome.value, weights=weights, predictions=predictions)
+
+    # -- what is stored ------------------------------------------------------------------------------------------
+
+    def predictions(self, record: Record) -> np.ndarray:
+        """The out-of-fold predictions of a record, one row per validated training row."""
+        return unpack_array(self.storage.get(record.predictions))
+
+    def covered(self, fold_seed: int | None, fold_limit: int | None) -> np.ndarray:
+        """The training rows that the folds hold out, sorted."""
+        folds = self.protocol.folds(self.training, np.arange(self.training.rows), seed=fold_seed)[:fold_limit]
+        return np.unique(np.concatenate([validation for _, validation in folds]))
+
+    def replicas(self, record: Record) -> tuple[bytes, ...]:
+        """The packed weights of a record, one a fold."""
+        return tuple(self.storage.get(blob) for blob in record.weights)
+
+    @property
+    def best(self) -> Record | None:
+        """The best trial so far on validation."""
+        return self.history.best
+
+    def board(self) -> list[Record]:
+        """The leaderboard: scored trials, best first."""
+        return self.history.scored
+
+    def run(
+        self,
+        *,
+        seconds: float | None = None,
+        minutes: float | None = None,
+        hours: float | None = None,
+        trials: int | None = None,
+    ) -> Study:
+        """Searches with the strategy alone until the budget is spent; call it again to go on.
+
+        `perennial.grow` does more: baselines first, confirmation, an ensemble and the one final test.
+        """
+        given = [value * unit for value, unit in ((seconds, 1), (minutes, 60), (hours, 3600)) if value is not None]
+        if not given and trials is None:
+            raise UsageError("A study needs a budget.", todo="Give seconds=, minutes=, hours= or trials=.")
+        budget = sum(given) if given else float("inf")
+        self.deterministic = not given
+        self.start(self.history.seconds_spent + budget)
+        self.search(self.strategy, Screening("tune"), seconds=self.clock.left, trials=trials)
+        return self
+
+
+@dataclass(frozen=True)
+class WrittenEvent:
+    """An event as listeners hear it."""
+
+    number: int
+    time: float
+    kind: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Running:
+    proposal: Proposal
+    program: Program
+    seconds: float
+    retried: bool
+
+
+def default_workers() -> int:
+    """One process a core, at most eight: candidates are independent and threads inside them scale worse."""
+    return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+
+
+def default_space(task: Task, rows: int) -> Space:
+    """The space that the task's modality offers."""
+    from perennial.spaces.tables import table_space
+
+    return table_space(task.input_type, task.output_type, rows)
+
+
+def _words(program: Program) -> list[str]:
+    """The fitted words of a program, the last one first: what a person would call it."""
+    names = [node.function.name for node in program.walk() if getattr(getattr(node, "function", None), "fits", False)]
+    return list(dict.fromkeys(names))[:1] or ["program"]
+
+
+def _finite(value: Any) -> Any:
+    """The value in terms of JSON: what is not finite becomes None, tuples become lists."""
+    if isinstance(value, dict):
+        return {str(name): _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return _finite(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _versions() -> dict[str, str]:
+    packages = ("perennial", "numpy", "scikit-learn", "lightgbm", "keras", "torch", "duckdb")
+    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except ModuleNotFoundError:
+        return "not installed"
+
+
+def _machine() -> dict[str, Any]:
+    import psutil
+
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory": psutil.virtual_memory().total,
+    }

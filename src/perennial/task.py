@@ -1,0 +1,324 @@
+"""A task: data, what to predict from them, and everything that was found out before learning. Never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perennial.errors import DataError, UsageError
+from perennial.lang.types import Record, Type
+from perennial.modalities.base import Finding
+from perennial.modalities.checks import duplicate_groups, in_order, leaks, row_hashes, suggest_groups, tell_noise
+from perennial.modalities.frames import Frame
+from perennial.modalities.reading import frame_from, read_table
+from perennial.modalities.tables import TableSchema, as_frame, check_targets, find_target, refuse_unlabelled, sense, unlabelled
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Rows with a target, as canonical columns.
+
+    Args:
+        name: short.
+        modality: `table`.
+        problem: `binary multiclass multilabel regression multiregression`.
+        schema: the codec between people's data and the columns here.
+        inputs: field name → column `(n,)`.
+        target: `(n,)` or `(n, m)`.
+        findings: what people should know about the data.
+        groups: rows with one code stay on one side of every split; None when there are none.
+        times: seconds since 1970 of each row when they order the rows; else None.
+        fingerprint: sha256 of the content.
+        origin: where the data came from.
+        test: data to test on that the user gave.
+        sample_weight: how much each row counts, `(n,)`; None when all count alike.
+    """
+
+    name: str
+    modality: str
+    problem: str
+    schema: TableSchema
+    inputs: dict[str, np.ndarray]
+    target: np.ndarray
+    findings: tuple[Finding, ...] = ()
+    groups: np.ndarray | None = None
+    times: np.ndarray | None = None
+    fingerprint: str = ""
+    origin: dict[str, Any] = field(default_factory=dict)
+    test: Task | None = None
+    sample_weight: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return len(self.target)
+
+    @property
+    def input_type(self) -> Record:
+        """The type of one row."""
+        return self.schema.input_type
+
+    @property
+    def output_type(self) -> Type:
+        """The type of a prediction."""
+        return self.schema.output_type
+
+    @property
+    def target_type(self) -> Type:
+        """The type of a true value."""
+        return self.schema.target_type
+
+    @staticmethod
+    def from_data(
+        data: Any,
+        target: str | Sequence[str] | None = None,
+        *,
+        test: Any = None,
+        name: str | None = None,
+        kinds: Mapping[str, str] | None = None,
+        drop: Sequence[str] = (),
+        group: str | None = None,
+        time: str | None = None,
+        problem: str | None = None,
+        drop_unlabelled: bool = False,
+        drop_leaky: bool = False,
+        allow_overlap: bool = False,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        skip_bad_lines: bool = False,
+        sample_weight: Any = None,
+    ) -> Task:
+        """A task from a table.
+
+        Args:
+            data: a path, a data frame, a dictionary of columns, an array with the target as its last column, or a pair `(x, y)`.
+            target: the column or columns to predict; `None` guesses and says so.
+            test: data of the same form to test on at the end.
+            name: short; the file's name by default.
+            kinds: column → what it is, where sensing is wrong.
+            drop: columns to leave out.
+            group: column whose values must not be on both sides of a split.
+            time: column that orders the rows.
+            problem: when the guess is wrong.
+            drop_unlabelled: leave out rows without target instead of refusing.
+            drop_leaky: leave out columns that give the target away.
+            allow_overlap: accept test rows that are training rows as well.
+            encoding, delimiter, skip_bad_lines: of a text file.
+            sample_weight: how much each row counts.
+
+        Raises:
+            DataError: what cannot be learnt from, with the place and the remedy.
+        """
+        reading = {"encoding": encoding, "delimiter": delimiter, "skip_bad_lines": skip_bad_lines}
+        frame, target = _frame(data, target, reading)
+        _refuse_few(frame)
+        names, _ = find_target(frame, target)
+        weights = _weights(sample_weight, frame.rows)
+        missing = unlabelled([frame.column(column) for column in names])
+        findings: list[Finding] = list(_notes(frame))
+        if missing.any():
+            if not drop_unlabelled:
+                refuse_unlabelled(missing, names)
+            frame, weights = frame.take(np.flatnonzero(~missing)), None if weights is None else weights[~missing]
+            findings.append(Finding("unlabelled", "warning", f"{int(missing.sum())} rows without a target were left out.", "", "", "", "--drop-unlabelled"))
+            _refuse_few(frame)
+        roles = {**{column: "ignored" for column in drop}, **({group: "group"} if group else {})}
+        schema, found = sense(frame, target, kinds, problem, roles)
+        findings += found
+        inputs = schema.encode(frame)
+        goal = schema.target.encode([frame.column(column) for column in names])
+        schema, inputs = _without_leaks(schema, inputs, goal, drop_leaky, findings)
+        hashes = row_hashes(inputs)
+        tell_noise(hashes, goal, findings.append)
+        groups = _codes(frame, group) if group else duplicate_groups(hashes, findings.append)
+        if not group:
+            suggest_groups(list(schema.columns), frame.rows, findings.append)
+        held_out = None if test is None else _test_task(test, schema, names, reading, drop_unlabelled)
+        if held_out is not None:
+            _refuse_overlap(inputs, goal, held_out, allow_overlap, findings)
+        times = _times(schema, inputs, frame, time, held_out, findings)
+        return Task(
+            name or _name(frame), "table", schema.problem, schema, inputs, goal, tuple(findings), groups, times,
+            _fingerprint(hashes, goal, held_out), frame.origin, held_out, weights,
+        )  # fmt: skip
+
+    def take(self, rows: np.ndarray) -> Task:
+        """The task of some rows; it has no test data."""
+        return replace(
+            self,
+            inputs={name: column[rows] for name, column in self.inputs.items()},
+            target=self.target[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            times=None if self.times is None else self.times[rows],
+            sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
+            test=None,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """What was sensed, as JSON for the journal and the report."""
+        columns = [
+            {name: value for name, value in column.to_json().items() if name in ("name", "kind", "reason", "missing", "unique", "examples")}
+            for column in self.schema.columns
+        ]
+        return {
+            "rows": self.rows, "modality": self.modality, "problem": self.problem, "columns": columns,
+            "findings": [finding.to_json() for finding in self.findings], "input_type": str(self.input_type),
+            "output_type": str(self.output_type), "classes": [str(name) for name in self.schema.classes], "decided": list(self.schema.decided),
+        }  # fmt: skip
+
+    def hashes(self) -> np.ndarray:
+        """A hash of each row, features and target together."""
+        return _hashes(self.inputs, self.target)
+
+
+def _frame(data: Any, target: Any, reading: dict[str, Any]) -> tuple[Frame, Any]:
+    if isinstance(data, str | os.PathLike):
+        return read_table(data, **reading), target
+    if isinstance(data, tuple) and len(data) == 2 and not isinstance(data, Frame):
+        return _with_target(*data)
+    return as_frame(data), target
+
+
+def _with_target(x: Any, y: Any) -> tuple[Frame, Any]:
+    """Features and target given apart."""
+    frame = frame_from(x)
+    goal = np.asarray(y)
+    if len(goal) != frame.rows:
+        raise DataError(f"x has {frame.rows} rows and y has {len(goal)}.", why="Each row needs its own target.", todo="Check which rows are missing.")
+    goal = goal[:, 0] if goal.ndim == 2 and goal.shape[1] == 1 else goal
+    columns = [goal] if goal.ndim == 1 else list(goal.T)
+    names = ["target"] if goal.ndim == 1 else [f"target_{number}" for number in range(len(columns))]
+    names = [name if name not in frame.names else f"{name}_of_y" for name in names]
+    goals = frame_from(dict(zip(names, columns, strict=True)))
+    joined = Frame((*frame.names, *goals.names), (*frame.columns, *goals.columns), frame.origin)
+    return joined, names[0] if len(names) == 1 else names
+
+
+def _refuse_few(frame: Frame) -> None:
+    if frame.rows < 2:
+        raise DataError(f"The table has {frame.rows} row{'s' * (frame.rows != 1)} to learn from.", where=str(frame.origin.get("path", "")),
+                        why="At least two are needed: one to learn from and one to judge by.", todo="Check the export.")  # fmt: skip
+
+
+def _weights(sample_weight: Any, rows: int) -> np.ndarray | None:
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=np.float64).ravel()
+    if len(weights) != rows or not np.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
+        raise DataError("Sample weights must be finite, not negative, not all zero, and one for each row.", where=f"{len(weights)} weights for {rows} rows",
+                        why="Any other weights make every score meaningless.", todo="Correct them, or leave them out.")  # fmt: skip
+    return weights
+
+
+def _notes(frame: Frame):
+    for note in frame.origin.get("notes", ()):
+        yield Finding("reading", "info", note)
+
+
+def _without_leaks(schema: TableSchema, inputs: dict, goal: np.ndarray, drop: bool, findings: list[Finding]) -> tuple[TableSchema, dict]:
+    found = leaks(list(schema.used), inputs, goal)
+    for column, how in found:
+        action = "It is left out." if drop else "Nothing: it is used."
+        findings.append(Finding("leak", "warning", f"{column.name!r} gives the target away: {how}.", column.name,
+                                "If it is not known when predicting, all figures are illusions.", action, "--drop-leaky"))  # fmt: skip
+    if not drop or not found:
+        return schema, inputs
+    gone = {column.id for column, _ in found}
+    columns = tuple(replace(c, kind="ignored", reason="it gives the target away") if c.id in gone else c for c in schema.columns)
+    if len(gone) == len(schema.used):
+        raise DataError("Every column gives the target away.", where=", ".join(column.name for column, _ in found), todo="Check how the table was made.")
+    return replace(schema, columns=columns), {name: column for name, column in inputs.items() if name not in gone}
+
+
+def _test_task(test: Any, schema: TableSchema, names: Sequence[str], reading: dict[str, Any], drop_unlabelled: bool) -> Task:
+    frame = read_table(test, **reading) if isinstance(test, str | os.PathLike) else _with_names(test, names)
+    check_targets(frame, names)
+    missing = unlabelled([frame.column(column) for column in names])
+    if missing.any() and not drop_unlabelled:
+        refuse_unlabelled(missing, names)
+    frame = frame.take(np.flatnonzero(~missing)) if missing.any() else frame
+    inputs, notes = schema.encode_with_notes(frame)
+    goal = schema.target.encode([frame.column(column) for column in names])
+    findings = [Finding("test", "info", note) for note in notes]
+    return Task("test", "table", schema.problem, schema, inputs, goal, tuple(findings), origin=frame.origin)
+
+
+def _with_names(test: Any, names: Sequence[str]) -> Frame:
+    if isinstance(test, tuple) and len(test) == 2 and not isinstance(test, Frame):
+        return _with_target(*test)[0]
+    return as_frame(test)
+
+
+def _refuse_overlap(inputs: dict, goal: np.ndarray, test: Task, allow: bool, findings: list[Finding]) -> None:
+    shared = np.isin(test.hashes(), _hashes(inputs, goal))
+    if not shared.any():
+        return
+    rows = ", ".join(str(row + 1) for row in np.flatnonzero(shared)[:SHOWN])
+    what = f"{int(shared.sum())} of {test.rows} test rows are training rows as well."
+    if not allow:
+        raise DataError(what, where=f"test rows {rows}", why="A model scores better on rows it has learnt; the test would flatter.",
+                        todo="Take them out of one of the files, or accept them with --allow-overlap.")  # fmt: skip
+    findings.append(Finding("overlap", "warning", what, f"test rows {rows}", "The test figure may flatter.", "You allowed it.", "--allow-overlap"))
+
+
+def _hashes(inputs: dict[str, np.ndarray], goal: np.ndarray) -> np.ndarray:
+    columns = goal.reshape(len(goal), -1)
+    return row_hashes({**inputs, **{f"zz{number}": column for number, column in enumerate(columns.T)}})
+
+
+def _codes(frame: Frame, group: str) -> np.ndarray:
+    from perennial.modalities.sensing import as_texts
+
+    known: dict[Any, int] = {}
+    return np.array([known.setdefault(text, len(known)) for text in as_texts(frame.column(group))], dtype=np.int64)
+
+
+def _times(schema: TableSchema, inputs: dict, frame: Frame, time: str | None, test: Task | None, findings: list[Finding]) -> np.ndarray | None:
+    """Seconds of each row when time orders the rows: the user's column, or the one date column of rows in its order."""
+    by_name = {column.name: column for column in schema.columns}
+    if time is not None:
+        values = inputs.get(by_name[time].id) if time in by_name else None
+        if values is None or values.dtype.kind not in "Mf":
+            raise UsageError(f"{time!r} is no column of dates or numbers.", where="--time-column", todo=f"Add --type {time}=date if it is one.")
+        return _seconds(values)
+    dates = [column for column in schema.used if column.kind == "date"]
+    if len(dates) != 1 or not in_order(inputs[dates[0].id]):
+        return None
+    column, values = dates[0], inputs[dates[0].id]
+    if test is not None and _interleaved(values, test.inputs[column.id]):
+        return None
+    findings.append(Finding("time", "warning", f"Rows stand in the order of {column.name!r}.", column.name,
+                            "A random split would let the model learn from the future.", "Later rows judge models of earlier ones.", "--protocol kfold"))  # fmt: skip
+    return _seconds(values)
+
+
+def _interleaved(values: np.ndarray, others: np.ndarray) -> bool:
+    known = values[~np.isnat(values)]
+    return bool(len(others) and np.mean(others < known.max()) > 0.2)
+
+
+def _seconds(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "f":
+        return values
+    return np.where(np.isnat(values), np.nan, values.astype("datetime64[s]").astype(np.int64).astype(np.float64))
+
+
+def _fingerprint(hashes: np.ndarray, goal: np.ndarray, test: Task | None) -> str:
+    digest = hashlib.sha256(hashes.tobytes())
+    digest.update(np.ascontiguousarray(goal).tobytes())
+    if test is not None:
+        digest.update(test.hashes().tobytes())
+    return digest.hexdigest()
+
+
+def _name(frame: Frame) -> str:
+    path = frame.origin.get("path")
+    return Path(path).name.split(".")[0] if path else "table"

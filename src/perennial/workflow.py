@@ -1,0 +1,686 @@
+"""`grow`: the universal workflow of machine learning, as one readable function.
+
+sense → protocol → baseline → overfit → regularise → tune → confirm → ensemble → test → remember
+
+Each step writes what it decided, and why, into the journal. All of them fit in the time that was given; a step that
+is already in the journal of a resumed study is not done again.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perennial import analysis, assembly, ensemble, metrics
+from perennial.assembly import Candidate, Member
+from perennial.baseline import baseline_programs
+from perennial.errors import PerennialError, UsageError, WorkerError
+from perennial.evaluate import Bench, evaluate
+from perennial.history import Record
+from perennial.lang import Program, parse, to_source
+from perennial.model import Model
+from perennial.primitives import vocabulary
+from perennial.protocol import Protocol
+from perennial.spaces import Genotype, Space
+from perennial.spaces.tables import portfolio
+from perennial.study import Listed, Listener, Screening, Study, default_workers
+from perennial.task import Task
+from perennial.trial import Proposal
+
+CANDIDATES_WANTED = 25
+CONFIRMED = 12
+CONFIRM_ROUNDS = 4
+STRENGTHS = (0.33, 0.67, 1.0)
+SECONDS_PER_CELL = 1e-5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the time is shared out: seconds of the whole study at which each part must have ended.
+
+    The last tenth (two seconds at least) pays for the test, the explanations and the report.
+    """
+
+    search_end: float
+    confirm_end: float
+    candidate: float
+
+    @staticmethod
+    def of(seconds: float) -> Plan:
+        """
+        >>> Plan.of(60.0)
+        Plan(search_end=37.2, confirm_end=54.0, candidate=13.5)
+        """
+        confirm_end = seconds - max(min(2.5, seconds * 0.5), min(0.1 * seconds, 60.0))
+        search = confirm_end * 0.69 if seconds >= 10 else confirm_end
+        return Plan(round(search, 1), round(confirm_end, 1), round(confirm_end / 4, 1))
+
+
+def grow(
+    data: Any,
+    target: str | Sequence[str] | None = None,
+    *,
+    seconds: float | None = None,
+    minutes: float | None = None,
+    hours: float | None = None,
+    trials: int | None = None,
+    out: str | Path | None = None,
+    test: Any = None,
+    metric: str | None = None,
+    protocol: str | None = None,
+    folds: int | None = None,
+    test_share: float | None = None,
+    strategy: Any = "mixture",
+    scheduler: Any = "full",
+    seed: int = 0,
+    workers: int | None = None,
+    memory: int | None = None,
+    listeners: Sequence[Listener] = (),
+    configuration: dict[str, Any] | None = None,
+    **reading: Any,
+) -> Model:
+    """Grows a model from data by the universal workflow and tests it once.
+
+    Args:
+        data: a path, a data frame, arrays `(x, y)`, or a `Task`.
+        target: the column to predict, several for several targets; `None` guesses and says so.
+        seconds, minutes, hours: the time for everything; they add up. Without any of them and without `trials`,
+            one minute.
+        trials: a budget of candidates instead of time: the result then does not depend on the machine's speed.
+        out: the study folder; the same call on the same folder goes on. `None` keeps nothing on disk.
+        test: data to test on; `None` seals a part of `data`.
+        metric: such as `roc_auc` or `rmse`; `None` chooses with a reason.
+        protocol: `holdout kfold repeated_kfold leave_one_out time group`; `None` chooses with a reason.
+        folds: of the cross-validation.
+        test_share: part of the rows that is sealed, 0 to 0.5.
+        strategy: what to try.
+        scheduler: how long to try it.
+        seed: of every random decision.
+        workers: processes; `None` is one a core.
+        memory: bytes a worker may use.
+        listeners: hear events and ticks while it runs.
+        configuration: what to note in the journal about how this was called.
+        reading: further arguments of `Task.from_data` (`kinds`, `drop`, `group`, `time`, …).
+
+    Returns:
+        a fitted `Model`; `model.report` tells how it was grown, `model.result` holds the figures.
+
+    Raises:
+        DataError: the data cannot be learnt from; says where and what to do.
+        UsageError: an option that does not exist or contradicts another.
+    """
+    budget = _budget(seconds, minutes, hours, trials)
+    task = data if isinstance(data, Task) else Task.from_data(data, target, test=test, **reading)
+    judging = Protocol.propose(
+        task, seconds=min(budget, 3600.0), seed=seed, metric=metric, kind=protocol, folds=folds, test_share=test_share
+    )
+    with (
+        Study(
+            task,
+            strategy=strategy,
+            scheduler=scheduler,
+            protocol=judging,
+            out=out,
+            seed=seed,
+            workers=workers,
+            memory=memory,
+            listeners=listeners,
+            configuration=configuration,
+        ) as study,
+        _stopping_politely(study),
+    ):
+        return grow_study(study, budget, trials)
+
+
+def grow_study(study: Study, budget: float, trials: int | None = None) -> Model:
+    """The steps of the workflow on an open study."""
+    if _nothing_left_to_do(study, budget):
+        return stored_model(study)
+    study.deterministic = trials is not None
+    study.start(budget)
+    plan = Plan.of(budget) if trials is None else Plan(float("inf"), float("inf"), float("inf"))
+
+    tell_what_was_sensed(study)
+    tell_the_protocol(study)
+    answer = fit_baselines(study)
+    limit = screening_folds(study, plan)
+    overfit(study, plan, limit, trials)
+    regularise(study, plan, limit, trials)
+    tune(study, plan, limit, trials)
+    members = confirm(study, plan, trials)
+    answer = assemble(study, members, limit, answer)
+    model = judge(study, answer)
+    return remember(study, model, answer)
+
+
+# -- sense and protocol ----------------------------------------------------------------------------------------------
+
+
+def tell_what_was_sensed(study: Study) -> None:
+    """Writes down the columns, the findings and every guess about the data."""
+    task = study.task
+    if study.history.sensed:
+        return
+    study.stage("sense", f"reading {task.rows} rows: {task.modality}, {task.problem}")
+    study.emit("sensed", **task.describe())
+
+
+def tell_the_protocol(study: Study) -> None:
+    """Writes down how candidates will be judged; the test rows are sealed from here on."""
+    if study.history.protocol:
+        return
+    study.stage("protocol", f"{study.protocol.kind}, judged by {study.metric.name}")
+    study.emit(
+        "protocol",
+        kind=study.protocol.kind,
+        folds=study.protocol.folds_wanted,
+        settings=study.protocol.to_json(),
+        metric=study.metric.name,
+        direction=study.metric.direction,
+        reasons=list(study.protocol.reasons),
+        train_rows=len(study.train_rows),
+        test_rows=study.sealed.rows,
+    )
+
+
+# -- baseline --------------------------------------------------------------------------------------------------------
+
+
+def fit_baselines(study: Study) -> Candidate:
+    """Fits and saves the common-sense predictors before anything is searched; returns the constant one.
+
+    The constant is fitted in this process and saved at once, so that a study never ends with nothing; the others
+    run in the workers like any candidate.
+    """
+    programs = baseline_programs(study.task.input_type, study.task.output_type, study.metric)
+    known = {baseline["name"] for baseline in study.history.baselines}
+    if len(known) < len(programs):
+        study.stage("baseline", "what common sense achieves")
+    answer = None
+    for name, program in programs:
+        if name not in known and (answer is None or not _hurried(study)):
+            _fit_baseline(study, name, program, in_worker=answer is not None)
+        if answer is None:
+            answer = _baseline_candidate(study, study.history.baselines[0])
+            if not study.history.chosen:
+                _save(study, answer)
+    return answer
+
+
+def _fit_baseline(study: Study, name: str, program: Program, in_worker: bool) -> None:
+    screening = Screening("baseline", keep=True)
+    seconds = float("inf") if study.deterministic else max(1.0, study.clock.left * 0.15)
+    try:
+        if in_worker:
+            outcome = study.run_program(program, screening, seconds=seconds)
+        else:
+            outcome = evaluate(
+                Bench(study.training, study.protocol, study.metric), source=to_source(program), seed=study.seed
+            )
+    except WorkerError as error:
+        study.emit("baseline", name=name, program=to_source(program), value=None, score=None, error=error.what)
+        return
+    study.emit(
+        "baseline",
+        name=name,
+        program=to_source(program),
+        value=outcome.value,
+        score=outcome.score,
+        weights=[study.storage.put(blob) for blob in outcome.blobs],
+        predictions=study.storage.put(_packed(outcome.predictions)),
+        at=study.clock.elapsed,
+    )
+
+
+def _baseline_candidate(study: Study, baseline: dict[str, Any]) -> Candidate:
+    from perennial.evaluate import unpack_array
+
+    return Candidate(
+        "baseline",
+        baseline["program"],
+        tuple(study.storage.get(blob) for blob in baseline["weights"]),
+        study.covered(None, None),
+        unpack_array(study.storage.get(baseline["predictions"])),
+        baseline["value"],
+        baseline["score"],
+    )
+
+
+# -- overfit, regularise, tune ---------------------------------------------------------------------------------------
+
+
+def screening_folds(study: Study, plan: Plan) -> int | None:
+    """How many folds a candidate is screened on, so that at least `CANDIDATES_WANTED` fit into the search."""
+    cells = study.training.rows * max(1, len(study.training.inputs))
+    seconds = 0.1 + cells * SECONDS_PER_CELL
+    folds = len(study.protocol.folds(study.training, np.arange(study.training.rows)))
+    if np.isinf(plan.search_end):
+        affordable = folds
+    else:
+        affordable = int(plan.search_end * max(1, study.workers) / (CANDIDATES_WANTED * seconds))
+    return None if affordable >= folds else max(1, affordable)
+
+
+def overfit(study: Study, plan: Plan, limit: int | None, trials: int | None) -> None:
+    """Runs the strong openers, then asks whether the best of them could fit the training rows if nothing held it."""
+    if _over(study, plan.search_end) or _enough(study, trials):
+        return
+    openers = [Proposal(genotype, origin="opener") for genotype in _untried(study, _openers(study))]
+    if openers:
+        study.stage("overfit", "strong openers, cheapest first; then one with every brake off")
+        share = 0.6 * (plan.search_end - study.clock.elapsed)
+        study.search(
+            Listed(openers), Screening("overfit", fold_limit=limit), seconds=share, trials=_rest(study, trials), limit=plan.candidate
+        )
+    best = study.best
+    if best is None or _over(study, plan.search_end) or _enough(study, trials) or _told(study, "overfit"):
+        return
+    probe = study.space.weaken(best.trial.genotype, 0.0)
+    if probe == best.trial.genotype:
+        return
+    records = study.search(
+        Listed([Proposal(probe, origin="overfit probe", parents=(best.trial.number,))]),
+        Screening("overfit", fold_limit=1),
+        seconds=_until(study, plan.search_end),
+        trials=1,
+        limit=plan.candidate,
+    )
+    if records and records[0].value is not None:
+        _say_how_it_fits(study, records[0])
+
+
+def _say_how_it_fits(study: Study, probe: Record) -> None:
+    train, validation = study.metric.value(probe.trial.train_score), probe.value
+    gap = probe.trial.train_score - probe.trial.score
+    scale = abs(study.history.common_sense["score"] - probe.trial.score) or 1.0
+    if gap > 0.1 * scale:
+        text = f"with the brakes off it fits its training rows ({train:.4g}) better than new ones ({validation:.4g}): there is capacity enough, so regularise"
+    else:
+        text = f"with the brakes off training rows ({train:.4g}) and new ones ({validation:.4g}) are close: the limit is the data or the features, not overfitting"
+    study.emit("verdict", stage="overfit", text=text, data={"train": train, "validation": validation})
+
+
+def regularise(study: Study, plan: Plan, limit: int | None, trials: int | None) -> None:
+    """Takes the best candidate and puts the brakes on step by step."""
+    best = study.best
+    if best is None or _over(study, plan.search_end) or _enough(study, trials) or _told(study, "regularise"):
+        return
+    steps = [study.space.weaken(best.trial.genotype, strength) for strength in STRENGTHS]
+    proposals = [
+        Proposal(genotype, origin=f"regularise {strength:g}", parents=(best.trial.number,))
+        for strength, genotype in zip(STRENGTHS, steps, strict=True)
+        if genotype in _untried(study, steps)
+    ]
+    if not proposals:
+        return
+    study.stage("regularise", "the best so far with more and more regularisation")
+    share = 0.4 * _until(study, plan.search_end)
+    records = study.search(
+        Listed(proposals), Screening("regularise", fold_limit=limit), seconds=share, trials=_rest(study, trials), limit=plan.candidate
+    )
+    scored = [record for record in records if record.value is not None]
+    better = [record for record in scored if record.trial.score > best.trial.score]
+    if scored:
+        text = (
+            f"{len(better)} of {len(scored)} stronger settings were better; "
+            f"best {max(scored, key=lambda r: r.trial.score).value:.4g} against {best.value:.4g}"
+        )
+        study.emit("verdict", stage="regularise", text=text, data={"values": [record.value for record in scored]})
+
+
+def tune(study: Study, plan: Plan, limit: int | None, trials: int | None) -> None:
+    """Lets the strategy search until its time is over."""
+    if _over(study, plan.search_end) or _enough(study, trials):
+        return
+    study.stage("tune", "searching for better settings")
+    study.search(
+        study.strategy,
+        Screening("tune", fold_limit=limit),
+        seconds=_until(study, plan.search_end),
+        trials=_rest(study, trials),
+        limit=plan.candidate,
+    )
+
+
+# -- confirm, ensemble -----------------------------------------------------------------------------------------------
+
+
+def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
+    """Trains the best few again on fresh folds, since the best of many scores flatters; returns those that finished.
+
+    Further rounds on further folds follow while there is time. A round counts for a member only when it finished,
+    and only members that finished all counted rounds are returned.
+    """
+    best = shortlist(study, CONFIRMED)
+    if not best or _over(study, plan.confirm_end):
+        return []
+    done = {(record.trial.genotype, record.folds[0]): record for record in study.history.confirmations}
+    rounds: list[dict[Genotype, Record]] = []
+    for number in range(1, (CONFIRM_ROUNDS if trials is None else 1) + 1):
+        wanted = best if not rounds else [record for record in best if record.trial.genotype in rounds[-1]]
+        missing = [record for record in wanted if (record.trial.genotype, number) not in done]
+        if missing and (_over(study, plan.confirm_end) or (rounds and not _affordable(study, rounds[-1], plan))):
+            break
+        if missing and not rounds:
+            study.stage("confirm", f"the best {len(missing)} again on fresh folds")
+        proposals = [Proposal(record.trial.genotype, origin="confirm", parents=(record.trial.number,)) for record in missing]
+        screening = Screening("confirm", fold_seed=number, kind="confirm", keep=True)
+        limit = plan.candidate * (3 if number == 1 else 1)
+        for record in study.search(Listed(proposals), screening, seconds=_until(study, plan.confirm_end), limit=limit):
+            done[record.trial.genotype, number] = record
+        finished = {
+            record.trial.genotype: done[record.trial.genotype, number]
+            for record in wanted
+            if (found := done.get((record.trial.genotype, number))) and found.value is not None
+        }
+        if not finished or (rounds and len(finished) < len(rounds[-1])):
+            break
+        rounds.append(finished)
+    return [_member(study, [finished[genotype] for finished in rounds]) for genotype in rounds[-1]] if rounds else []
+
+
+def shortlist(study: Study, count: int) -> list[Record]:
+    """The best record, then the best of every other kind of learner, then the rest by score.
+
+    Kinds far behind the best (less than half its gain over the constant) are left out.
+    """
+    scored = [record for record in study.history.scored if record.trial.fidelity == 1.0]
+    if not scored:
+        return []
+    floor = study.history.common_sense["score"]
+    enough = floor + 0.5 * (scored[0].trial.score - floor)
+    kinds: dict[str, Record] = {}
+    for record in scored:
+        if record.trial.score >= enough:
+            kinds.setdefault(assembly.learner_of(record.source), record)
+    first = list(kinds.values())
+    seen = {record.trial.genotype for record in first}
+    rest = [record for record in scored if not (record.trial.genotype in seen or seen.add(record.trial.genotype))]
+    return (first + [record for record in rest if record.trial.score >= enough])[:count] or scored[:1]
+
+
+def _member(study: Study, records: list[Record]) -> Member:
+    predictions = [study.predictions(record) for record in records]
+    rows = [study.covered(*record.folds) for record in records]
+    common = rows[0]
+    for other in rows[1:]:
+        common = np.intersect1d(common, other)
+    aligned = [values[np.searchsorted(own, common)] for values, own in zip(predictions, rows, strict=True)]
+    replicas = tuple(blob for record in records for blob in study.replicas(record))
+    return Member(records[0], common, np.mean(aligned, axis=0), replicas)
+
+
+def _affordable(study: Study, last: dict[Genotype, Record], plan: Plan) -> bool:
+    seconds = sum(record.trial.seconds for record in last.values()) / max(1, study.workers)
+    longest = max(record.trial.seconds for record in last.values())
+    return max(seconds, longest) * 1.2 < _until(study, plan.confirm_end)
+
+
+def assemble(study: Study, members: list[Member], limit: int | None, baseline: Candidate) -> Candidate:
+    """The best confirmed candidate or a weighted average of several, calibrated; the baseline when nothing beats it."""
+    target = study.training.target
+    if members:
+        study.stage("ensemble", f"averaging the best of {len(members)} confirmed candidates")
+        answer = assembly.average(members, study.metric, target, study.seed)
+    else:
+        answer = _best_unconfirmed(study, limit)
+    if answer is None or not beats(study, answer, baseline):
+        answer = baseline
+    if answer.kind == "ensemble":
+        shares = [{"trial": number, "weight": weight} for number, weight in answer.members]
+        study.emit("ensemble", members=shares, value=answer.value, program=answer.source)
+    answer, calibration = assembly.calibrated(answer, target, study.task.problem in ("binary", "multiclass"))
+    decision = ensemble.threshold(study.metric, answer.predictions, target[answer.rows])
+    answer = Candidate(**{**answer.__dict__, "decision": decision})
+    study.emit("calibration", **calibration, decision=decision)
+    study.emit(
+        "chosen",
+        kind=answer.kind,
+        value=answer.value,
+        score=answer.score,
+        program=answer.source,
+        confirmed=bool(members),
+        replicas=len(answer.replicas),
+        at=study.clock.elapsed,
+    )
+    return answer
+
+
+def beats(study: Study, answer: Candidate, baseline: Candidate) -> bool:
+    """Whether the gain over the constant is more than its own standard error."""
+    target = study.training.target
+    rows = np.intersect1d(answer.rows, baseline.rows)
+    mean, low, high = metrics.paired_difference(
+        study.metric,
+        target[rows],
+        answer.predictions[np.searchsorted(answer.rows, rows)],
+        baseline.predictions[np.searchsorted(baseline.rows, rows)],
+        seed=study.seed,
+    )
+    return mean > (high - low) / 3.92
+
+
+def _best_unconfirmed(study: Study, limit: int | None) -> Candidate | None:
+    kept = [record for record in study.history.scored if record.weights and record.predictions]
+    if not kept:
+        return None
+    best = kept[0]
+    member = Member(best, study.covered(*best.folds), study.predictions(best), study.replicas(best))
+    return assembly.single(member, study.metric, study.training.target)
+
+
+# -- test and remember -----------------------------------------------------------------------------------------------
+
+
+def judge(study: Study, answer: Candidate) -> Model:
+    """Saves the model, then opens the sealed test set: once, at the end, with an interval."""
+    model = _save(study, answer)
+    if study.stopping or study.sealed.opened or study.sealed.rows == 0:
+        return model
+    study.stage("test", "the one final test on rows nothing has seen")
+    opened = study.sealed.open(lambda data: study.emit("opened", **data))
+    test = study.task.test if study.task.test is not None else study.task.take(opened)
+    predictions = _predict(study, answer, test.inputs)
+    constant = _predict(study, _baseline_candidate(study, study.history.baselines[0]), test.inputs)
+    judged = metrics.decide(predictions, answer.decision) if study.metric.input == "label" and answer.decision else predictions
+    low, high = metrics.interval(study.metric, test.target, judged, seed=study.seed)
+    study.emit(
+        "test",
+        value=float(study.metric(test.target, judged)),
+        low=low,
+        high=high,
+        n=test.rows,
+        baseline=float(study.metric(test.target, constant)),
+        program=answer.source,
+        predictions=study.storage.put(_packed(predictions)),
+    )
+    return model
+
+
+def remember(study: Study, model: Model, answer: Candidate) -> Model:
+    """Explains the model, writes report and card, and closes the books."""
+    from perennial import report
+
+    study.stage("remember", "explaining the model and writing the report")
+    explain(study, answer)
+    if study.stopping:
+        study.emit("interrupted", signal=study.stopping)
+    figures = result(study)
+    study.emit("clock", seconds=study.clock.elapsed - sum(s["seconds"] for s in study.history.sessions[:-1]))
+    study.emit("finished" if not study.stopping else "paused", seconds=study.clock.elapsed, result=figures)
+    if study.folder is not None:
+        _write_report(study)
+    return model.with_information(result=figures, report=report.summary(study.history))
+
+
+def _write_report(study: Study) -> None:
+    """The model is saved by now: a report that fails is told, and nothing is lost."""
+    from perennial import report
+
+    try:
+        report.write(study.history, study.folder)
+    except Exception as error:
+        study.emit("verdict", stage="remember", text=f"the report could not be written: {type(error).__name__}: {error}", data={})
+
+
+def explain(study: Study, answer: Candidate) -> None:
+    """Where the model errs, whether its probabilities can be believed, and which columns it uses."""
+    task, target = study.training, study.training.target
+    found = analysis.of_predictions(
+        task, answer.rows, target[answer.rows], answer.predictions, study.metric, answer.decision
+    )
+    study.emit("analysis", **found)
+    left = study.clock.left
+    if study.stopping or left < 2.0 or answer.kind == "baseline":
+        return
+    rows = np.random.default_rng(study.seed).permutation(task.rows)[:400]
+
+    def predict(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        return _predict(study, answer, inputs, replicas=1)
+
+    seconds = min(0.4 * left, 20.0) if not study.deterministic else float("inf")
+    study.emit("analysis", importance=analysis.importance(task, rows, predict, study.metric, seconds, study.seed))
+
+
+def result(study: Study) -> dict[str, Any]:
+    """The figures of a study as the command line prints them with `--json`."""
+    history = study.history
+    test = history.test
+    return {
+        "study": history.created["name"],
+        "out": str(study.folder) if study.folder else None,
+        "modality": study.task.modality,
+        "problem": study.task.problem,
+        "metric": study.metric.name,
+        "direction": study.metric.direction,
+        "baseline": history.common_sense["value"],
+        "validation": history.chosen["value"] if history.chosen else None,
+        "test": {key: test[key] for key in ("value", "low", "high", "n")} if test else None,
+        "human": None,
+        "seconds": round(study.clock.elapsed, 2),
+        "budget": None if np.isinf(study.clock.budget) else study.clock.budget,
+        "trials": len(history.records),
+        "failed": len(history.failed),
+        "program": history.chosen["program"] if history.chosen else history.baselines[0]["program"],
+        "reused": [],
+        "report": str(study.folder / "report.html") if study.folder else None,
+        "beaten": bool(history.chosen and history.chosen["kind"] != "baseline"),
+        "interrupted": history.interrupted,
+    }
+
+
+def stored_model(study: Study) -> Model:
+    """The model of a study that has finished, as it was saved."""
+    from perennial import report
+
+    model = Model.load(study.folder / "best")
+    return model.with_information(result=study.history.finished["result"], report=report.summary(study.history))
+
+
+def _save(study: Study, answer: Candidate) -> Model:
+    from perennial.weights import Weights
+
+    program = parse(answer.source, vocabulary())
+    replicas = tuple(Weights.from_bytes(blob) for blob in answer.replicas)
+    information = {"study": study.history.created["name"], "kind": answer.kind, "metric": study.metric.name}
+    model = Model(program, replicas, study.task.schema, information, decision=answer.decision)
+    if study.folder is not None:
+        model.save(study.folder / "best")
+    return model
+
+
+def _predict(
+    study: Study, answer: Candidate, inputs: dict[str, np.ndarray], replicas: int | None = None
+) -> np.ndarray:
+    arguments = {"source": answer.source, "blobs": answer.replicas[:replicas], "inputs": inputs}
+    return study.call("predict", arguments)
+
+
+# -- small questions -------------------------------------------------------------------------------------------------
+
+
+def _openers(study: Study) -> list[Genotype]:
+    return portfolio(study.space)
+
+
+def _untried(study: Study, genotypes: Sequence[Genotype]) -> list[Genotype]:
+    tried = {record.trial.genotype for record in study.history.records}
+    return [genotype for genotype in dict.fromkeys(genotypes) if genotype not in tried]
+
+
+def _told(study: Study, stage: str) -> bool:
+    return any(verdict["stage"] == stage for verdict in study.history.verdicts)
+
+
+def _over(study: Study, end: float) -> bool:
+    return bool(study.stopping) or study.clock.elapsed >= end
+
+
+def _until(study: Study, end: float) -> float:
+    return max(0.0, end - study.clock.elapsed)
+
+
+def _hurried(study: Study) -> bool:
+    return bool(study.stopping) or study.clock.left < 3.0
+
+
+def _rest(study: Study, trials: int | None) -> int | None:
+    return None if trials is None else max(0, trials - len(study.history.records))
+
+
+def _enough(study: Study, trials: int | None) -> bool:
+    return trials is not None and len(study.history.records) >= trials
+
+
+def _packed(array: np.ndarray) -> bytes:
+    from perennial.evaluate import pack_array
+
+    return pack_array(array)
+
+
+def _nothing_left_to_do(study: Study, budget: float) -> bool:
+    finished = study.history.finished
+    return finished is not None and (np.isinf(budget) or budget <= finished["seconds"] + 1.0)
+
+
+def _budget(seconds: float | None, minutes: float | None, hours: float | None, trials: int | None) -> float:
+    given = [value * unit for value, unit in ((seconds, 1.0), (minutes, 60.0), (hours, 3600.0)) if value is not None]
+    if any(value <= 0 for value in given) or (trials is not None and trials < 1):
+        raise UsageError(
+            f"A budget must be positive, received {given or trials}.", todo="Give for instance minutes=10 or trials=50."
+        )
+    if given and trials is not None:
+        raise UsageError(
+            "Both a time and a number of trials were given.",
+            why="A budget of trials promises the same result on every run; a clock cannot.",
+            todo="Give one of them.",
+        )
+    return float("inf") if trials is not None else (sum(given) or 60.0)
+
+
+@contextmanager
+def _stopping_politely(study: Study):
+    """The first Ctrl-C (or SIGTERM) asks the study to stop and save; the second ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        if study.stopping:
+            raise KeyboardInterrupt
+        study.stopping = signal.Signals(number).name
+        study.doing = "stopping: saving the best so far (once more to end now)"
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,70 @@
+"""Shared by all tests: where the example data are, and one small grown study that many tests look at."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples" / "data"
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+
+def perennial(*arguments, cwd, timeout=180, check=None):
+    """Runs the command line in a process of its own; `check` is the exit code that is expected."""
+    done = subprocess.run(
+        [sys.executable, "-m", "perennial", *map(str, arguments)],
+        cwd=cwd, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    if check is not None:
+        assert done.returncode == check, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def command():
+    return perennial
+
+
+@pytest.fixture(scope="session")
+def examples():
+    return EXAMPLES
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder ../shared/data with the benchmark tables is not here")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory):
+    """A study of the penguins, grown by six trials with the command line."""
+    folder = tmp_path_factory.mktemp("grown")
+    out = folder / "penguins"
+    done = perennial(
+        "grow", EXAMPLES / "penguins.csv", "--target", "species", "--trials", "6", "--workers", "1",
+        "--out", out, "--json", cwd=folder, check=0,
+    )  # fmt: skip
+    (folder / "stdout.json").write_text(done.stdout)
+    return out
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """perennial never opens a connection; a test that tries fails."""
+    connect = socket.socket.connect
+
+    def refuse(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            raise AssertionError(f"a connection to {address} was attempted")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
