@@ -88,7 +88,7 @@ def test_the_same_command_on_a_finished_study_answers_at_once(grown, command, ex
 
 def test_other_data_in_the_same_folder_are_refused(grown, command, tmp_path):
     other = tmp_path / "other.csv"
-    other.write_text("a,b\n" + "\n".join(f"{i},{i % 2}" for i in range(60)))
+    other.write_text("a,b\n" + "\n".join(f"{i % 7},{i % 2}" for i in range(60)))
     done = command("grow", other, "--trials", "2", "--out", grown, cwd=tmp_path, check=1)
     assert "--out" in done.stderr
 
@@ -98,7 +98,7 @@ def test_other_data_in_the_same_folder_are_refused(grown, command, tmp_path):
     [
         (["grow", "x.csv", "--tiem", "10s"], "--time"),
         (["grow", "x.csv", "--time", "10"], "10s"),
-        (["grow", "x.csv", "--time", "-5s"], "90s"),
+        (["grow", "x.csv", "--time=-5s"], "90s"),
         (["grow", "x.csv", "--trials", "many"], "--trials"),
         (["grwo", "x.csv"], "grow"),
         (["grow", "x.csv", "--memory", "2"], "2GB"),

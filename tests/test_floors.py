@@ -16,10 +16,10 @@ FLOORS = [
     {"trial", "scheduler", "strategies"},
     {"modalities", "task", "metrics", "protocol", "baseline", "ensemble"},
     {"storages", "executors"},
-    {"weights", "model", "trainers", "warm"},
+    {"weights", "model", "trainers"},
     {"library"},
     {"evaluate", "history", "study", "assembly", "analysis", "judgement", "workflow"},
-    {"report", "terminal", "export", "estimators", "human", "web", "doctor", "bench", "cli"},
+    {"report", "charts", "terminal", "export", "estimators", "human", "web", "doctor", "bench", "cli", "__main__"},
     {"testing"},
 ]
 SHELVES = {"strategies", "storages", "executors", "trainers"}

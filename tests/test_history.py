@@ -7,7 +7,7 @@ from perennial.spaces import Genotype
 from perennial.trial import Trial
 
 
-def event(number, kind, **data):
+def event(number, kind, /, **data):
     return SimpleNamespace(number=number, time=float(number), kind=kind, data=data)
 
 

@@ -9,10 +9,12 @@ import numpy as np
 
 from perennial import metrics
 from perennial.errors import DataError
+from perennial.evaluate import unpack_array
 from perennial.history import History
 from perennial.modalities.reading import read_table
 from perennial.model import Model
 from perennial.storages import SQLite
+from perennial.task import content_hashes
 
 SHOWN_ROWS = 5
 
@@ -33,12 +35,13 @@ def evaluate_on(folder: Path, data: str, *, allow_overlap: bool = False, encodin
     storage = SQLite(folder, mode="ro")
     try:
         history = History.of(storage.events())
+        known = unpack_array(storage.get(history.sensed["row_hashes"]))
     finally:
         storage.close()
     frame = read_table(data, encoding=encoding)
     target = model.codec.encode_target(frame)
     inputs = model.codec.encode(frame)
-    seen = model.codec.seen_before(frame)
+    seen = np.isin(content_hashes(inputs, target), known)
     if seen.any() and not allow_overlap:
         raise DataError(
             f"{int(seen.sum())} of {frame.rows} rows were in the data this model was grown on.",

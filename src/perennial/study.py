@@ -35,6 +35,7 @@ KEPT_WEIGHTS = 8
 FAILURES_IN_A_ROW = 10
 SHORT_TRIAL_SECONDS = 1.0
 KILL_GRACE_SECONDS = 2.0
+WARM_MODULES = ("lightgbm", "sklearn.linear_model", "sklearn.ensemble", "sklearn.metrics")
 CELLS_FOR_THREADS = 200_000
 STOP_GRACE_SECONDS = 1.0
 
@@ -263,7 +264,7 @@ class Study:
                 self._executor = Inline(shared=bench)
             else:
                 self._executor = Processes(
-                    self.workers, shared=bench, memory=self.memory, threads=threads, warm=("perennial.warm",)
+                    self.workers, shared=bench, memory=self.memory, threads=threads, warm=WARM_MODULES
                 )
         return self._executor
 

@@ -176,7 +176,7 @@ class Task:
 
     def hashes(self) -> np.ndarray:
         """A hash of each row, features and target together."""
-        return _hashes(self.inputs, self.target)
+        return content_hashes(self.inputs, self.target)
 
 
 def _frame(data: Any, target: Any, reading: dict[str, Any]) -> tuple[Frame, Any]:
@@ -258,7 +258,7 @@ def _with_names(test: Any, names: Sequence[str]) -> Frame:
 
 
 def _refuse_overlap(inputs: dict, goal: np.ndarray, test: Task, allow: bool, findings: list[Finding]) -> None:
-    shared = np.isin(test.hashes(), _hashes(inputs, goal))
+    shared = np.isin(test.hashes(), content_hashes(inputs, goal))
     if not shared.any():
         return
     rows = ", ".join(str(row + 1) for row in np.flatnonzero(shared)[:SHOWN])
@@ -269,7 +269,8 @@ def _refuse_overlap(inputs: dict, goal: np.ndarray, test: Task, allow: bool, fin
     findings.append(Finding("overlap", "warning", what, f"test rows {rows}", "The test figure may flatter.", "You allowed it.", "--allow-overlap"))
 
 
-def _hashes(inputs: dict[str, np.ndarray], goal: np.ndarray) -> np.ndarray:
+def content_hashes(inputs: dict[str, np.ndarray], goal: np.ndarray) -> np.ndarray:
+    """A hash of each row, features and target together, the same in every process."""
     columns = goal.reshape(len(goal), -1)
     return row_hashes({**inputs, **{f"zz{number}": column for number, column in enumerate(columns.T)}})
 

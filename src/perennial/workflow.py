@@ -22,7 +22,7 @@ from perennial import analysis, assembly, ensemble, metrics
 from perennial.assembly import Candidate, Member
 from perennial.baseline import baseline_programs
 from perennial.errors import PerennialError, UsageError, WorkerError
-from perennial.evaluate import Bench, evaluate
+from perennial.evaluate import Bench, evaluate, pack_array, unpack_array
 from perennial.history import Record
 from perennial.lang import Program, parse, to_source
 from perennial.model import Model
@@ -169,7 +169,8 @@ def tell_what_was_sensed(study: Study) -> None:
     if study.history.sensed:
         return
     study.stage("sense", f"reading {task.rows} rows: {task.modality}, {task.problem}")
-    study.emit("sensed", **task.describe())
+    hashes = study.storage.put(pack_array(task.hashes()))
+    study.emit("sensed", **task.describe(), row_hashes=hashes)
 
 
 def tell_the_protocol(study: Study) -> None:
@@ -234,14 +235,12 @@ def _fit_baseline(study: Study, name: str, program: Program, in_worker: bool) ->
         value=outcome.value,
         score=outcome.score,
         weights=[study.storage.put(blob) for blob in outcome.blobs],
-        predictions=study.storage.put(_packed(outcome.predictions)),
+        predictions=study.storage.put(pack_array(outcome.predictions)),
         at=study.clock.elapsed,
     )
 
 
 def _baseline_candidate(study: Study, baseline: dict[str, Any]) -> Candidate:
-    from perennial.evaluate import unpack_array
-
     return Candidate(
         "baseline",
         baseline["program"],
@@ -287,7 +286,7 @@ def overfit(study: Study, plan: Plan, limit: int | None, trials: int | None) -> 
         return
     records = study.search(
         Listed([Proposal(probe, origin="overfit probe", parents=(best.trial.number,))]),
-        Screening("overfit", fold_limit=1),
+        Screening("overfit", fold_limit=limit),
         seconds=_until(study, plan.search_end),
         trials=1,
         limit=plan.candidate,
@@ -499,7 +498,7 @@ def judge(study: Study, answer: Candidate) -> Model:
         n=test.rows,
         baseline=float(study.metric(test.target, constant)),
         program=answer.source,
-        predictions=study.storage.put(_packed(predictions)),
+        predictions=study.storage.put(pack_array(predictions)),
     )
     return model
 
@@ -637,12 +636,6 @@ def _rest(study: Study, trials: int | None) -> int | None:
 
 def _enough(study: Study, trials: int | None) -> bool:
     return trials is not None and len(study.history.records) >= trials
-
-
-def _packed(array: np.ndarray) -> bytes:
-    from perennial.evaluate import pack_array
-
-    return pack_array(array)
 
 
 def _nothing_left_to_do(study: Study, budget: float) -> bool:

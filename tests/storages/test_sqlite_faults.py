@@ -1,4 +1,4 @@
-"""What goes wrong on disks and with processes, and what must happen then: the fault table of reliability, short."""
+"""What goes wrong on disks and with processes, and what must happen then."""
 
 import errno
 import json
@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def forget_snapshots(folder):
     shutil.rmtree(folder / "snapshots")
 
 
-# -- row 1: killed at any moment ----------------------------------------------------------------------------------
+# -- row 1: killed at any moment --------------------------------------------------------------------
 
 WRITER = """
     import sys
@@ -100,7 +101,7 @@ def test_a_blob_without_its_event_and_half_written_files_are_swept_at_the_next_o
     storage.close()
 
 
-# -- row 11 and 12: no space, no permission -----------------------------------------------------------------------
+# -- row 11 and 12: no space, no permission ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", ["fsync", "replace", "open"])
@@ -218,7 +219,7 @@ def test_the_file_system_is_that_of_the_longest_mount_point(tmp_path, monkeypatc
     assert disk.file_system(beside) == "ext4"
 
 
-# -- row 13: a changed byte in a blob -----------------------------------------------------------------------------
+# -- row 13: a changed byte in a blob ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", [0, 100, -1])
@@ -252,7 +253,7 @@ def test_putting_bytes_over_a_damaged_blob_heals_it(tmp_path):
     storage.close()
 
 
-# -- row 14: a torn, truncated or changed journal -----------------------------------------------------------------
+# -- row 14: a torn, truncated or changed journal ---------------------------------------------------
 
 
 def test_row_14_a_journal_cut_anywhere_is_restored_from_its_snapshot_and_says_so(tmp_path, capfd):
@@ -277,7 +278,9 @@ def test_row_14_a_lost_journal_is_restored_too(tmp_path, capfd):
     assert "it holds 0 events, a snapshot of it 5" in capfd.readouterr().err
 
 
-def test_row_14_events_after_the_snapshot_are_saved_from_the_damaged_journal_as_far_as_they_can_be_read(tmp_path, capfd):
+def test_row_14_events_after_the_snapshot_are_saved_from_the_damaged_journal_as_far_as_they_can_be_read(
+    tmp_path, capfd
+):
     write(tmp_path, 10)
     shutil.copytree(tmp_path / "snapshots", tmp_path / "older")
     storage = SQLite(tmp_path)
@@ -367,7 +370,9 @@ def test_snapshots_rotate_and_a_damaged_one_is_passed_over(tmp_path, capfd):
         storage = SQLite(tmp_path)
         storage.append("session", {})
         storage.close()
-    assert sorted(path.name for path in (tmp_path / "snapshots").iterdir()) == [f"study.{n}.db" for n in (1, 2, 3)]
+    assert sorted(path.name for path in (tmp_path / "snapshots").iterdir()) == [
+        f"study.{n}.db" for n in (1, 2, 3)
+    ]
     (tmp_path / "snapshots" / "study.1.db").write_bytes(b"damaged too")
     (tmp_path / "study.db").write_bytes(b"")
     assert len(reopen(tmp_path)) == 4
@@ -383,7 +388,7 @@ def test_a_long_session_takes_snapshots_as_it_goes(tmp_path, monkeypatch):
     storage.close()
 
 
-# -- row 15: two writers ------------------------------------------------------------------------------------------
+# -- row 15: two writers ----------------------------------------------------------------------------
 
 HOLDER = """
     import sys, time
@@ -415,7 +420,7 @@ def test_row_15_a_second_writer_is_told_who_holds_the_study_and_may_still_read(t
 
 def test_a_lock_left_by_a_number_that_another_process_has_now_is_taken_over(tmp_path):
     write(tmp_path, 1)
-    note = {"pid": os.getppid(), "host": __import__("socket").gethostname(), "since": "2020-01-01 00:00:00", "born": 1.0}
+    note = {"pid": os.getppid(), "host": socket.gethostname(), "since": "2020-01-01 00:00:00", "born": 1.0}
     (tmp_path / ".holder.json").write_text(json.dumps(note))
     assert holder(tmp_path) is None
     assert len(reopen(tmp_path)) == 1
@@ -435,11 +440,11 @@ def test_two_writers_in_one_process_are_refused_too_and_closing_lets_the_next_on
     first.close()
 
 
-# -- readers, versions, strangers ---------------------------------------------------------------------------------
+# -- readers, versions, strangers -------------------------------------------------------------------
 
 
 def test_row_17_readers_do_not_hold_up_the_writer(tmp_path):
-    write(tmp_path, 200)
+    write(tmp_path, 20, size=20_000)
     storage, stop = SQLite(tmp_path), threading.Event()
 
     def read():

@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import Any, Self
 
 from perennial.errors import Diverged, PerennialError, UsageError, WorkerError
 
@@ -87,7 +87,9 @@ class Future:
             UsageError: the job has not ended yet.
         """
         if not self.done:
-            raise UsageError("The job has not ended yet.", todo="Call executor.wait(seconds) until future.done.")
+            raise UsageError(
+                "The job has not ended yet.", todo="Call executor.wait(seconds) until future.done."
+            )
         if self.error is not None:
             raise self.error
         return self._value
@@ -123,7 +125,7 @@ class Executor(ABC):
     def close(self) -> None:
         """Ends everything that still runs; unfinished futures end as failed."""
 
-    def __enter__(self) -> Executor:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -154,10 +156,14 @@ def call(function: str, shared: Any, arguments: Mapping[str, Any]) -> Any:
     except WorkerError:
         raise
     except PerennialError as error:
-        raise WorkerError(error.what, where=error.where or _place(), why=error.why, todo=error.todo) from error
+        raise WorkerError(
+            error.what, where=error.where or _place(), why=error.why, todo=error.todo
+        ) from error
     except (Exception, SystemExit) as error:
         text = f"{type(error).__name__}: {error}"[:MESSAGE_LENGTH]
-        raise WorkerError(text, where=_place(), status="out_of_memory" if _is_memory(text) else "failed") from error
+        raise WorkerError(
+            text, where=_place(), status="out_of_memory" if _is_memory(text) else "failed"
+        ) from error
 
 
 def _place() -> str:

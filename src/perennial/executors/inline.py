@@ -1,4 +1,4 @@
-"""Runs each job at once in this process: for tests, tiny jobs and nested parallelism. Nothing can be killed here."""
+"""Runs each job at once in this process, where nothing can be killed: for tests and tiny jobs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from perennial.executors.base import Executor, Future, Job, call
 class Inline(Executor):
     """One job after another, in this process; what a job prints goes to standard error.
 
-    A job that takes longer than its seconds is not stopped; it ends as `over_budget` all the same. Do not use it for
-    code that may hang, crash or use a lot of memory.
+    A job that takes longer than its seconds is not stopped; it ends as `over_budget` all the same. Do not use
+    it for code that may hang, crash or use a lot of memory.
 
     >>> executor = Inline(shared=[3, 1, 2])
     >>> executor.submit(Job("builtins:sorted")).result()
@@ -37,7 +37,9 @@ class Inline(Executor):
             error = failure
         seconds = time.monotonic() - start
         if error is None and seconds > job.seconds:
-            error = WorkerError(f"Took {seconds:.1f} s, allowed were {job.seconds:.1f} s.", status="over_budget")
+            error = WorkerError(
+                f"Took {seconds:.1f} s, allowed were {job.seconds:.1f} s.", status="over_budget"
+            )
         future.finish(value if error is None else None, error, seconds)
         self._finished.append(future)
         return future

@@ -1,72 +1,186 @@
-"""Dates and times as people write them. One format for a whole column; day before month or after is decided by all rows."""
+"""Dates and times as people write them; whether the day or the month comes first is decided by the whole column."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 
 SHARE = 0.9
-TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M", "T%H:%M:%S")
-DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y",
-        "%B %d, %Y", "%d-%b-%Y", "%d/%m/%y", "%m/%d/%y", "%Y%m%d")  # fmt: skip
-ISO, WEEK = "iso", "%G-W%V-%u"
 PROBE = 200
+CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,]\d{1,9})?)?(?:\s?(?P<p>[AaPp])\.?[Mm]\.?)?"
+ZONE = r"(?:\s?(?P<z>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
+WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)?"
+MONTH = r"(?P<b>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})\.?"
+YEAR, SHORT, NUMBER = r"(?P<Y>\d{4})", r"(?P<y>\d{2})", r"\d{1,2}"
+DAY_FIRST = rf"(?P<d>{NUMBER})(?P<s>[-/.])(?P<m>{NUMBER})(?P=s)"
+MONTH_FIRST = rf"(?P<m>{NUMBER})(?P<s>[-/.])(?P<d>{NUMBER})(?P=s)"
+
+# Only the first three groups can be mistaken for one another; all others say themselves what they are.
+WRITINGS = {
+    "year-month-day": rf"{YEAR}(?P<s>[-/.])(?P<m>{NUMBER})(?P=s)(?P<d>{NUMBER})",
+    "day-month-year": DAY_FIRST + YEAR,
+    "month-day-year": MONTH_FIRST + YEAR,
+    "day-month-yy": DAY_FIRST + SHORT,
+    "month-day-yy": MONTH_FIRST + SHORT,
+    "day-name-year": rf"(?P<d>{NUMBER})(?:st|nd|rd|th)?[-\s.]+{MONTH},?[-\s]+{YEAR}",
+    "name-day-year": rf"{MONTH}\s+(?P<d>{NUMBER})(?:st|nd|rd|th)?,?\s+{YEAR}",
+    "day-name-yy": rf"(?P<d>{NUMBER})[-\s]{MONTH}[-\s]{SHORT}",
+    "yyyymmdd": r"(?P<Y>(?:19|20)\d{2})(?P<m>[01]\d)(?P<d>[0-3]\d)",
+    "year-month": rf"{YEAR}[-/](?P<m>{NUMBER})",
+    "month-year": rf"(?P<m>{NUMBER})[-/]{YEAR}",
+    "name-year": rf"{MONTH}[-,\s]+{YEAR}",
+    "iso-week": r"(?P<Y>\d{4})-?W(?P<w>\d{2})(?:-?(?P<u>[1-7]))?",
+}
+TIME_OF_DAY = "time-of-day"
+UNMISTAKABLE = ("year-month-day", "day-name-year", "name-day-year")
+RIVALS = {
+    "day-month-year": "month-day-year", "month-day-year": "day-month-year",
+    "day-month-yy": "month-day-yy", "month-day-yy": "day-month-yy",
+}  # fmt: skip
+PATTERNS = {name: re.compile(rf"{WEEKDAY}{date}(?:[T,\s]+{CLOCK}{ZONE})?") for name, date in WRITINGS.items()}
+PATTERNS[TIME_OF_DAY] = re.compile(CLOCK + ZONE)
+MONTH_NUMBERS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+NAT = np.datetime64("NaT", "s")
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """A way to write dates.
+    """A way to write dates: one of `WRITINGS` or `time-of-day`.
 
-    >>> Calendar("%d/%m/%Y").parse(["31/12/2023", "30/02/2024"]).astype(str).tolist()
-    ['2023-12-31T00:00:00', 'NaT']
+    Texts in a writing that cannot be mistaken (year first, names of months) are read whatever the format.
+
+    >>> Calendar("day-month-year").parse(["31/12/2023", "30/02/2024", "2024-01-05 07:30"]).astype(str).tolist()
+    ['2023-12-31T00:00:00', 'NaT', '2024-01-05T07:30:00']
     """
 
     format: str
 
     def parse(self, texts: Sequence[str | None]) -> np.ndarray:
-        """datetime64[s] in UTC; NaT for what is missing or no date in this writing."""
-        known = {text: self._one(text) for text in set(texts) if text is not None}
-        return np.array([known.get(text, "NaT") for text in texts], dtype="datetime64[s]")
+        """datetime64[s] in UTC `(n,)`; NaT for what is missing or is no date in this writing.
 
-    def _one(self, text: str) -> str:
-        try:
-            plain = text.strip()
-            if self.format == ISO:
-                moment = datetime.fromisoformat(plain)
-            elif self.format == WEEK:
-                moment = datetime.strptime(plain if plain.count("-") == 2 else f"{plain}-1", WEEK)
-            else:
-                moment = datetime.strptime(plain, self.format)
-        except ValueError:
-            return "NaT"
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
-        return moment.replace(microsecond=0).isoformat()
+        A time without a zone stays as it stands; a time of day falls on 1970-01-01.
+        """
+        if not len(texts):
+            return np.empty(0, dtype="datetime64[s]")
+        positions: dict[str | None, int] = {}
+        where = np.fromiter((positions.setdefault(text, len(positions)) for text in texts), dtype=np.int64, count=len(texts))
+        return self._parse_levels(["" if text is None else text for text in positions])[where]
+
+    def _parse_levels(self, levels: list[str]) -> np.ndarray:
+        moments = np.full(len(levels), NAT)
+        for name in dict.fromkeys((self.format, *UNMISTAKABLE)):
+            open_rows = np.flatnonzero(np.isnat(moments))
+            if not len(open_rows):
+                break
+            match = PATTERNS[name].fullmatch
+            found = [(row, matched) for row in open_rows.tolist() if (matched := match(levels[row].strip())) is not None]
+            if found:
+                rows, matches = zip(*found, strict=True)
+                moments[list(rows)] = _moments([each.groupdict() for each in matches])
+        return moments
 
 
-def recognise(levels: Sequence[str]) -> tuple[Calendar | None, str]:
-    """The writing in which the most of the distinct texts are dates, and a reason in words.
+def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Calendar | None, str, str]:
+    """The writing in which the most cells of a column are dates.
 
-    None when fewer than nine in ten are. What fits day-first and month-first alike is read day-first unless a row
-    forbids it.
+    Where every cell may be read day first and month first, the reading in which the rows run in order of time is
+    taken, else day first.
+
+    Args:
+        levels: the distinct texts, in the order of their first rows.
+        counts: how many cells hold each, `(levels,)`.
+
+    Returns:
+        the writing (None when fewer than nine in ten cells are dates), a reason in words, and the rival writing that would fit
+        as well ("" when there is none).
     """
-    if not levels or not all(any(character.isdigit() for character in text) for text in levels[:PROBE]):
-        return None, "no dates"
-    if all(text.strip().replace(".", "").isdigit() and len(text.strip()) != 8 for text in levels[:PROBE]):
-        return None, "no dates"
-    formats = [ISO, WEEK, *(day + time for day in DAYS for time in TIMES)]
-    probe = levels[:: max(1, len(levels) // PROBE)]
-    shares = {name: float(np.mean(~np.isnat(Calendar(name).parse(probe)))) for name in formats}
-    likely = [name for name in formats if shares[name] >= SHARE * 0.9]
-    if not likely:
-        return None, "no dates"
-    full = {name: float(np.mean(~np.isnat(Calendar(name).parse(levels)))) for name in likely}
-    best = max(likely, key=lambda name: full[name])
-    if full[best] < SHARE:
-        return None, f"{full[best]:.0%} of the values are dates"
-    rivals = [name for name in likely if name != best and full[name] == full[best] and name != ISO]
-    doubt = f"; {rivals[0]} would fit as well" if rivals else ""
-    return Calendar(best), f"{full[best]:.0%} of the values are dates written as {best}{doubt}"
+    step = max(1, len(levels) // PROBE)
+    probe = levels[::step]
+    if not probe or np.mean([any(character.isdigit() for character in text) for text in probe]) < SHARE / 2:
+        return None, "no dates", ""
+    likely = [name for name in (*WRITINGS, TIME_OF_DAY) if _share(name, probe, counts[::step]) >= SHARE - 0.1]
+    shares = {name: _share(name, levels, counts) for name in likely}
+    if not shares or max(shares.values()) < SHARE:
+        return None, "no dates", ""
+    best = max(shares, key=shares.get)
+    rival = RIVALS.get(best, "")
+    ambiguous = rival in shares and shares[rival] == shares[best]
+    if ambiguous and _runs_in_order(rival, levels) and not _runs_in_order(best, levels):
+        best, rival = rival, best
+    return Calendar(best), f"{_percent(shares[best])} of its cells are dates written {best}", rival * ambiguous
+
+
+def _share(name: str, levels: Sequence[str], counts: np.ndarray) -> float:
+    """The share of cells that are dates in a writing."""
+    known = ~np.isnat(Calendar(name).parse(levels))
+    return float(counts[known].sum() / counts.sum())
+
+
+def _runs_in_order(name: str, levels: Sequence[str]) -> bool:
+    steps = np.diff(Calendar(name).parse(levels).astype(np.int64))
+    return len(steps) > 1 and bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _moments(parts: list[dict[str, str | None]]) -> np.ndarray:
+    """datetime64[s] of matched fields; NaT for days and times that do not exist."""
+    year = np.where(_has(parts, "y"), _two_digits(_numbers(parts, "y", 0)), _numbers(parts, "Y", 0))
+    month = _numbers(parts, "m", 1)
+    if "b" in parts[0]:
+        month = np.array([MONTH_NUMBERS[part["b"][:3].lower()] for part in parts])
+    day = _numbers(parts, "d", 1)
+    if parts[0].keys() & {"Y", "y"}:
+        start = (np.clip(year, 1, 9999) - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (np.clip(month, 1, 12) - 1)
+        days = start.astype("datetime64[D]") + (day - 1)
+        good = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (days.astype("datetime64[M]") == start)
+    else:
+        days, good = np.zeros(len(parts), dtype="datetime64[D]"), np.ones(len(parts), dtype=bool)
+    if "w" in parts[0]:
+        days, good = _weeks(year, _numbers(parts, "w", 1), _numbers(parts, "u", 1))
+    hour, minute, second = (_numbers(parts, name, 0) for name in "HMS")
+    if any(part.get("p") for part in parts):
+        half = np.array([(part.get("p") or "").lower() for part in parts])
+        good &= (half == "") | ((hour >= 1) & (hour <= 12))
+        hour = np.where(half == "", hour, hour % 12 + 12 * (half == "p"))
+    good &= (hour <= 23) & (minute <= 59) & (second <= 60)
+    moments = days.astype("datetime64[s]") + (3600 * hour + 60 * minute + second)
+    if any(part.get("z") for part in parts):
+        moments = moments - np.array([_offset(part.get("z")) for part in parts])
+    return np.where(good, moments, NAT)
+
+
+def _numbers(parts: list[dict[str, str | None]], name: str, default: int) -> np.ndarray:
+    if name not in parts[0]:
+        return np.full(len(parts), default, dtype=np.int64)
+    return np.array([default if (text := part[name]) is None else int(text) for part in parts], dtype=np.int64)
+
+
+def _has(parts: list[dict[str, str | None]], name: str) -> bool:
+    return name in parts[0]
+
+
+def _two_digits(year: np.ndarray) -> np.ndarray:
+    """69 to 99 belong to the last century, as POSIX has it."""
+    return np.where(year >= 69, 1900 + year, 2000 + year)
+
+
+def _weeks(year: np.ndarray, week: np.ndarray, weekday: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The day of an ISO week; the week with 4 January is the first."""
+    fourth = (np.clip(year, 1, 9999) - 1970).astype("datetime64[Y]").astype("datetime64[D]") + 3
+    monday = fourth - (fourth.astype(np.int64) + 3) % 7
+    days = monday + 7 * (week - 1) + (weekday - 1)
+    return days, (week >= 1) & (week <= 53)
+
+
+def _offset(zone: str | None) -> int:
+    """Seconds that a zone is ahead of UTC."""
+    if not zone or zone[0] not in "+-":
+        return 0
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    return (1 if zone[0] == "+" else -1) * (int(digits[:2]) * 3600 + int(digits[2:]) * 60)
+
+
+def _percent(share: float) -> str:
+    return "all" if share == 1.0 else f"{share:.1%}"

@@ -1,4 +1,4 @@
-"""Numbers as people write them: `1,234.5`, `1.234,5`, `€ 5`, `5 %`. One reading for a whole column, or none."""
+"""Numbers as people write them: `1,234.5`, `1.234,5`, `€ 5`, `5 %`, `(7)`, `12 kg`. One reading for a whole column, or none."""
 
 from __future__ import annotations
 
@@ -9,53 +9,110 @@ from dataclasses import dataclass
 import numpy as np
 
 SHARE = 0.99
-DECORATION = re.compile(r"[\s\u00a0\u202f'’€$£¥₹%]|\b(?:EUR|USD|GBP|CHF)\b")
-POINT = re.compile(r"(?=[+-]?\.?\d)[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d*)?(?:[eE][+-]?\d+)?")
-COMMA = re.compile(r"(?=[+-]?,?\d)[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)?(?:,\d*)?(?:[eE][+-]?\d+)?")
-LEADING_ZERO = re.compile(r"[+-]?0\d")
+PROBE = 500
+DECORATION = str.maketrans("", "", " \t\u00a0\u202f\u2009'\u2019€$£¥₹₽₩%‰+")
+CURRENCY = re.compile(r"\b(?:EUR|USD|GBP|CHF|JPY|CNY|INR|CAD|AUD)\b", re.IGNORECASE)
+UNIT = re.compile(r"[+-]?[\d.,]*\d[\d.,]*\s*([A-Za-zµ°²³/]{1,8})")
+EXPONENT = r"(?:[eE][+-]?\d+)?"
+POINT = re.compile(rf"-?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)?(?:(?<=\d)\.\d*|\.\d+)?(?<=[\d.]){EXPONENT}")
+COMMA = re.compile(rf"-?(?:\d{{1,3}}(?:\.\d{{3}})+|\d+)?(?:(?<=\d),\d*|,\d+)?(?<=[\d,]){EXPONENT}")
+BRACKETS = re.compile(r"\(([^()]+)\)")
+LEADING_ZERO = re.compile(r"\s*[+-]?0\d+\s*")
+PLAIN = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
+FEWEST_NUMBERS = 8
 
 
 @dataclass(frozen=True)
 class Numerals:
-    """A way to write numbers: which character is the decimal mark.
+    """A way to write numbers: which character is the decimal mark, and the unit that all of them carry.
 
-    >>> Numerals(",").parse(["1.234,5", "€ 7"]).tolist()
-    [1234.5, 7.0]
+    >>> Numerals(",").parse(["1.234,5", "€ 7", "(3)", None, "many"]).tolist()
+    [1234.5, 7.0, -3.0, nan, nan]
+    >>> Numerals(".", "kg").parse(["12 kg", "3"]).tolist()
+    [12.0, 3.0]
     """
 
     mark: str
+    unit: str = ""
 
     def parse(self, texts: Sequence[str | None]) -> np.ndarray:
-        """float64 values; NaN for what is missing or is no number in this writing."""
-        known: dict[str | None, float] = {None: float("nan")}
-        for text in set(texts):
-            if text is not None:
-                known[text] = self._one(text)
-        return np.array([known[text] for text in texts], dtype=np.float64)
+        """float64 `(n,)`; NaN for what is missing or is no number in this writing."""
+        positions: dict[str | None, int] = {}
+        where = np.fromiter((positions.setdefault(text, len(positions)) for text in texts), dtype=np.int64, count=len(texts))
+        numbers = np.array(self._parse_levels(["" if text is None else text for text in positions]), dtype=np.float64)
+        return numbers[where] if len(where) else np.empty(0)
 
-    def _one(self, text: str) -> float:
-        plain = DECORATION.sub("", text)
+    def _parse_levels(self, levels: list[str]) -> list[float]:
         pattern, group = (POINT, ",") if self.mark == "." else (COMMA, ".")
-        if not pattern.fullmatch(plain):
-            return float("nan")
-        return float(plain.replace(group, "").replace(self.mark, "."))
+        match, nothing = pattern.fullmatch, float("nan")
+        return [
+            float(plain.replace(group, "").replace(self.mark, ".")) if plain and match(plain) else nothing
+            for plain in self._undecorated(levels)
+        ]
+
+    def _undecorated(self, levels: list[str]) -> list[str]:
+        """The texts without signs of money, units and spaces; joined, because one pass over a long text is much faster."""
+        joined = "\n".join(levels).replace("\u2212", "-")
+        if "(" in joined:
+            joined = BRACKETS.sub(r"-\1", joined)
+        if self.unit:
+            joined = re.sub(rf"(?<=[\d\s]){re.escape(self.unit)}(?=\n|\Z)", "", joined)
+        elif any(letter.isalpha() for letter in joined[:10_000]):
+            joined = CURRENCY.sub("", joined)
+        plain = joined.translate(DECORATION).split("\n")
+        if len(plain) == len(levels):
+            return plain
+        return [self._undecorated([text])[0] if "\n" not in text else "" for text in levels]
 
 
-def recognise(levels: Sequence[str]) -> tuple[Numerals | None, float, str]:
-    """The writing in which the most of the distinct texts are numbers.
+def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Numerals | None, float, str]:
+    """The writing in which the most cells of a column are numbers.
+
+    Args:
+        levels: the distinct texts.
+        counts: how many cells hold each, `(levels,)`.
 
     Returns:
-        the writing (None when fewer than 99 % are numbers), the share that are, and a reason in words.
+        the writing (None when fewer than 99 % of the cells are numbers), the share that are, and a reason in words.
     """
-    if not levels or any(LEADING_ZERO.match(text.strip()) and text.strip().isdigit() for text in levels):
+    if not len(levels):
+        return None, 0.0, "nothing"
+    step = max(1, len(levels) // PROBE)
+    unit = _common_unit(levels[::step])
+    if max(_share(Numerals(mark, unit), levels[::step], counts[::step]) for mark in ".,") < 0.2:
+        return None, 0.0, "no numbers"
+    if any(map(LEADING_ZERO.fullmatch, levels)):
         return None, 0.0, "codes with leading zeros"
-    shares = {}
-    for mark in (".", ","):
-        shares[mark] = float(np.mean(~np.isnan(Numerals(mark).parse(levels))))
+    shares = {mark: _share(Numerals(mark, unit), levels, counts) for mark in ".,"}
     mark = "," if shares[","] > shares["."] else "."
-    if shares[mark] < SHARE:
-        return None, shares[mark], f"{shares[mark]:.0%} of the values are numbers"
     sign = "comma" if mark == "," else "point"
-    ambiguous = shares["."] == shares[","] and any("," in text or "." in text for text in levels)
-    doubt = "; a comma would be as possible" if ambiguous else ""
-    return Numerals(mark), shares[mark], f"{shares[mark]:.0%} of the values are numbers with a decimal {sign}{doubt}"
+    if shares[mark] < SHARE:
+        return None, shares[mark], f"{shares[mark]:.0%} of its cells are numbers"
+    marked = any("," in text or "." in text for text in levels)
+    doubt = "; they could be read with a decimal comma as well" if shares["."] == shares[","] and marked else ""
+    told = f" with a decimal {sign}" if marked else ""
+    told += f" in {unit}" if unit else ""
+    return Numerals(mark, unit), shares[mark], f"{_percent(shares[mark])} of its cells are numbers{told}{doubt}"
+
+
+def plain_share(levels: Sequence[str], counts: np.ndarray) -> tuple[float, int]:
+    """The share of cells that are plain numbers without any decoration, and how many distinct ones there are."""
+    plain = np.fromiter((PLAIN.fullmatch(text) is not None for text in levels), dtype=bool, count=len(levels))
+    return float(counts[plain].sum() / max(1, counts.sum())), int(plain.sum())
+
+
+def _share(numerals: Numerals, levels: Sequence[str], counts: np.ndarray) -> float:
+    """The share of cells that are numbers in a writing."""
+    known = ~np.isnan(numerals.parse(levels))
+    return float(counts[known].sum() / counts.sum())
+
+
+def _common_unit(levels: Sequence[str]) -> str:
+    """The unit that stands behind nearly all numbers: `kg` in `12 kg`."""
+    units = [match.group(1) if (match := UNIT.fullmatch(text.strip())) else "" for text in levels]
+    unit = max(set(units), key=units.count)
+    return unit if unit and unit not in "eE" and units.count(unit) >= SHARE * len(units) and len(units) >= FEWEST_NUMBERS else ""
+
+
+def _percent(share: float) -> str:
+    return "all" if share == 1.0 else f"{share:.1%}"

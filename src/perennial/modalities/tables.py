@@ -172,6 +172,7 @@ def sense(
         if (roles or {}).get(name) == "group":
             column = replace(column, kind="group", reason="its values stay on one side of every split")
         columns.append(column)
+    columns = _keep_something(columns)
     goal = sense_target(names, [frame.column(name) for name in names], problem, findings.append)
     decided = [f"target {', '.join(names)}: {guessed}"] if guessed else []
     schema = TableSchema(tuple(columns), goal, (*decided, f"{goal.problem}: {goal.reason}"))
@@ -184,6 +185,18 @@ def sense(
         findings.append(Finding("constant", "info", f"{len(dropped)} columns hold one value or nothing.", ", ".join(dropped[:SHOWN]),
                                 "Nothing can be learnt from them.", "They are left out.", ""))  # fmt: skip
     return schema, findings
+
+
+def _keep_something(columns: list[ColumnSchema]) -> list[ColumnSchema]:
+    """Numbers that count rows are used after all when there is nothing else to learn from: `x` of a curve looks so."""
+    if any(column.kind in USED for column in columns):
+        return columns
+    reason = "whole numbers that differ in every row, and no other column to learn from"
+    return [replace(c, kind="number", reason=reason) if c.kind == "identifier" and not c.vocabulary and _is_numeric(c) else c for c in columns]
+
+
+def _is_numeric(column: ColumnSchema) -> bool:
+    return all(example.lstrip("-").replace(".", "", 1).isdigit() for example in column.examples)
 
 
 def find_target(frame: Frame, target: str | Sequence[str] | None) -> tuple[tuple[str, ...], str]:

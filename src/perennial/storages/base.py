@@ -2,9 +2,10 @@
 
 What an author of a new storage promises:
 
-- `append` is one transaction: after a crash the event is there whole or not at all. Numbers rise by one, from 1.
+- `append` is one transaction: after a crash the event is there whole or not at all; numbers rise from 1.
 - `events` gives them in order, with the data as JSON gives it back (`plain` says how values become JSON).
-- `put` is idempotent, and the blob is durable before its hash is returned; so an event that names it always finds it.
+- `put` is idempotent, and the blob is durable before its hash is returned; so an event that names it always
+  finds it.
 - `get` verifies the hash: it returns the bytes that were put, or raises.
 - What cannot be written raises `StoreError`, and leaves nothing behind.
 
@@ -23,7 +24,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """One entry of the journal: its number, the wall-clock time in seconds since 1970, a kind and JSON data."""
+    """One entry of the journal: its number, the time in seconds since 1970, a kind and JSON data."""
 
     number: int
     time: float
@@ -72,7 +73,7 @@ class Storage(ABC):
 
 
 def to_json(data: Mapping[str, Any]) -> str:
-    """Event data as JSON text. NumPy values become plain ones; NaN and infinity, which JSON lacks, become null.
+    """Event data as JSON text. NumPy values become plain ones; NaN and infinity become null.
 
     >>> to_json({"score": float("nan"), "name": "ä", 3: (1, 2)})
     '{"score": null, "name": "\\\\u00e4", "3": [1, 2]}'

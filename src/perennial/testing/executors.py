@@ -1,7 +1,7 @@
 """The contract of executors, and the jobs it sends: well-behaved ones, and one for each way to fail.
 
-A plug-in author calls `check_executor(make)` in one test, where `make(shared)` gives a fresh executor with at least
-one worker; and `check_isolation(make)` when its jobs run in processes that can be killed.
+A plug-in author calls `check_executor(make)` in one test, where `make(shared)` gives a fresh executor with at
+least one worker; and `check_isolation(make)` when its jobs run in processes that can be killed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATIENCE = 60.0
 Make = Callable[[Any], Executor]
 
 
-# -- jobs; each is called as function(shared, **arguments) ------------------------------------------------------------
+# -- jobs; each is called as function(shared, **arguments) ------------------------------------------
 
 
 def echo(shared: Any, *, value: Any = None) -> tuple[Any, Any]:
@@ -161,7 +161,7 @@ def nap(shared: Any, *, length: float) -> float:
     return length
 
 
-# -- the contract -------------------------------------------------------------------------------------------------
+# -- the contract -----------------------------------------------------------------------------------
 
 
 def job(function: Callable, seconds: float = PATIENCE, **arguments: Any) -> Job:
@@ -210,9 +210,13 @@ def _check_values(executor: Executor) -> None:
     value = {"text": "ä", "bytes": b"\0\1", "matrix": np.eye(3), "nested": (1, [None, 2.5])}
     shared, echoed = run(executor, echo, value=value).result()
     assert np.array_equal(shared["rows"], np.arange(5.0)), "The job must receive what the executor shares."
-    assert {**echoed, "matrix": 0} == {**value, "matrix": 0}, "Arguments and results must arrive as they were sent."
+    assert {**echoed, "matrix": 0} == {**value, "matrix": 0}, (
+        "Arguments and results must arrive as they were sent."
+    )
     assert np.array_equal(echoed["matrix"], np.eye(3)), "Arrays must arrive as they were sent."
-    assert np.array_equal(run(executor, array, megabytes=2).result(), np.arange(2.0 * 2**17)), "Results must be whole."
+    assert np.array_equal(run(executor, array, megabytes=2).result(), np.arange(2.0 * 2**17)), (
+        "Results must be whole."
+    )
 
 
 def _check_reports(executor: Executor) -> None:
@@ -221,7 +225,9 @@ def _check_reports(executor: Executor) -> None:
     assert sorted(map(id, reported)) == sorted(map(id, futures)), "wait must report each future exactly once."
     for number, future in enumerate(futures):
         assert future.result()[1] == number, "A future must hold the result of its own job."
-        assert future.error is None and 0.0 <= future.seconds < PATIENCE, "seconds must say how long the job ran."
+        assert future.error is None and 0.0 <= future.seconds < PATIENCE, (
+            "seconds must say how long the job ran."
+        )
 
 
 def _check_failures(executor: Executor) -> None:
@@ -229,15 +235,23 @@ def _check_failures(executor: Executor) -> None:
     for function, status in expected.items():
         future = run(executor, function)
         assert future.error is not None, f"The job {function.__name__} must end with an error."
-        assert future.error.status == status, f"{function.__name__}: expected {status}, got {future.error.status}."
+        assert future.error.status == status, (
+            f"{function.__name__}: expected {status}, got {future.error.status}."
+        )
     failed = run(executor, fail, text="bad luck").error
-    assert "bad luck" in failed.what and "fail" in failed.where, "The error must tell the message and the place."
+    assert "bad luck" in failed.what and "fail" in failed.where, (
+        "The error must tell the message and the place."
+    )
     missing = executor.submit(Job("perennial.nowhere:nothing"))
     finish_all(executor, [missing])
     assert missing.error.status == "failed", "A function that does not exist is a failed job, not the end."
     slow = run(executor, nap, 0.05, length=0.3)
-    assert slow.error is not None and slow.error.status == "over_budget", "Past its seconds a job is over_budget."
-    assert run(executor, echo).error is None, "After failures the next job must run as if nothing had happened."
+    assert slow.error is not None and slow.error.status == "over_budget", (
+        "Past its seconds a job is over_budget."
+    )
+    assert run(executor, echo).error is None, (
+        "After failures the next job must run as if nothing had happened."
+    )
 
 
 def check_isolation(make: Make) -> None:
@@ -251,11 +265,15 @@ def check_isolation(make: Make) -> None:
         stuck = executor.submit(job(loop_forever, 0.5))
         neighbour = executor.submit(job(echo, value="still here"))
         finish_all(executor, [stuck, neighbour])
-        assert stuck.error.status == "over_budget", "A job that loops for ever must be killed at its deadline."
+        assert stuck.error.status == "over_budget", (
+            "A job that loops for ever must be killed at its deadline."
+        )
         assert neighbour.result()[1] == "still here", "A hanging job must not harm its neighbour."
         assert time.monotonic() - begin < PATIENCE / 2, "The deadline must be kept."
         crashed = run(executor, die)
-        assert crashed.error.status == "crashed" and "9" in crashed.error.what, "A killed process must say by what."
+        assert crashed.error.status == "crashed" and "9" in crashed.error.what, (
+            "A killed process must say by what."
+        )
         assert run(executor, process_number).result() != os.getpid(), "Jobs must run in another process."
         begin = time.monotonic()
         executor.submit(job(loop_forever))

@@ -50,20 +50,27 @@ def _check_events(storage: Storage) -> None:
     assert [event.number for event in events] == numbers, "events must give all events in order."
     assert all(event.kind == "trial" for event in events), "The kind must come back."
     assert events[3].data == {**DATA, "trial": 3}, "JSON data must come back as they were given."
-    assert all(begin - 1 < event.time < time.time() + 1 for event in events), "The time must be seconds since 1970."
-    assert [event.number for event in storage.events(after=3)] == [4, 5], "events(after) must leave out older ones."
+    assert all(begin - 1 < event.time < time.time() + 1 for event in events), (
+        "The time must be seconds since 1970."
+    )
+    assert [event.number for event in storage.events(after=3)] == [4, 5], (
+        "events(after) must leave out older ones."
+    )
     assert storage.events(after=5) == [], "After the last event there is none."
     events[0].data["text"] = "changed"
-    assert storage.events()[0].data == {**DATA, "trial": 0}, "Changing what was read must not change what is kept."
+    assert storage.events()[0].data == {**DATA, "trial": 0}, (
+        "Changing what was read must not change what is kept."
+    )
 
 
 def _check_values(storage: Storage) -> None:
     given = {
-        "score": np.float64(0.5), "count": np.int64(3), "flag": np.bool_(True), "row": np.arange(3), "pair": (1, 2),
-        "nan": float("nan"), "inf": np.float32("inf"), 7: "key",
+        "score": np.float64(0.5), "count": np.int64(3), "flag": np.bool_(True), "row": np.arange(3),
+        "pair": (1, 2), "nan": float("nan"), "inf": np.float32("inf"), 7: "key",
     }  # fmt: skip
     expected = {
-        "score": 0.5, "count": 3, "flag": True, "row": [0, 1, 2], "pair": [1, 2], "nan": None, "inf": None, "7": "key",
+        "score": 0.5, "count": 3, "flag": True, "row": [0, 1, 2], "pair": [1, 2], "nan": None, "inf": None,
+        "7": "key",
     }  # fmt: skip
     number = storage.append("trial", given)
     kept = storage.events(after=number - 1)[0].data
@@ -98,7 +105,9 @@ def check_reopening(make: Make) -> None:
     storage.close()
     storage = make()
     try:
-        assert [event.data for event in storage.events()] == [{"blobs": [digest]}], "Events must outlive the storage."
+        assert [event.data for event in storage.events()] == [{"blobs": [digest]}], (
+            "Events must outlive the storage."
+        )
         assert storage.get(digest) == b"weights", "Blobs that an event names must outlive the storage."
         assert storage.append("trial", {}) == 2, "Numbers must go on where they stopped."
     finally:

@@ -2,7 +2,8 @@
 
 Keras builds the layers, PyTorch moves them: measured against Keras's own `fit`, candidates are ready two to four times
 sooner. Adam (Kingma and Ba 2015) with decoupled weight decay; the schedule is stretched over the steps that the deadline
-allows, so that training always ends with a small learning rate.
+allows, so that training always ends with a small learning rate. A whole cycle of the schedule without a better epoch
+ends training early.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ SPARE_SECONDS = 0.1
 SMALLEST_BATCH, BATCHES_AN_EPOCH = 16, 16
 STEPS_BETWEEN_VALIDATIONS = 10
 VALIDATION_ROWS = 2048
+CYCLE_ENDS = (1 / 15, 3 / 15, 7 / 15, 1.0)
+SUREST = 20.0  # logits further apart have gradients near the subnormal range, which processors compute ten times slower
 
 
 class Backprop(Trainer):
@@ -138,7 +141,7 @@ class _Loop:
         self.steps = max(1, round(steps * context.fidelity))
         self.optimiser, self.rates = self._make_optimiser()
         self.generator = np.random.default_rng(context.seed)
-        self.best_loss = math.inf
+        self.best_loss, self.best_step, self.cycle = math.inf, 0, 0
         self.best = self._copy()
 
     def _make_optimiser(self) -> tuple[Any, list[float]]:
@@ -181,7 +184,7 @@ class _Loop:
                 self._record(step, losses)
                 since, losses = step, []
                 self._fit_to_deadline(step, begin)
-            if ending:
+            if ending or self._fruitless(step):
                 break
         return [array.cpu().numpy() for array in self.best]
 
@@ -226,7 +229,8 @@ class _Loop:
             raw = (raw - raw.detach().max(dim=1, keepdim=True).values).clamp(min=-SUREST)
             each = functional.cross_entropy(raw, truth, reduction="none", label_smoothing=smoothing)
         elif self.context.output.name == "Marginals":
-            each = functional.binary_cross_entropy_with_logits(raw.clamp(-SUREST, SUREST), truth, reduction="none").mean(dim=1)
+            raw = raw.clamp(-SUREST, SUREST)
+            each = functional.binary_cross_entropy_with_logits(raw, truth, reduction="none").mean(dim=1)
         else:
             each = ((raw - truth) ** 2).mean(dim=1)
         if self.context.sample_weight is None:
@@ -239,7 +243,17 @@ class _Loop:
         train = sum(losses) / len(losses) if losses else None
         self.context.curve.append({"step": step, "train": train, "validation": loss})
         if loss is None or loss <= self.best_loss:
-            self.best, self.best_loss = self._copy(), math.inf if loss is None else loss
+            self.best, self.best_step = self._copy(), step
+            self.best_loss = math.inf if loss is None else loss
+
+    def _fruitless(self, step: int) -> bool:
+        """Whether a cycle of the schedule has just ended that brought no better epoch."""
+        ended = sum(step >= share * self.steps for share in CYCLE_ENDS)
+        if ended == self.cycle or len(self.truth) == self.context.train_rows:
+            return False
+        begin = CYCLE_ENDS[ended - 2] * self.steps if ended > 1 else 0
+        self.cycle = ended
+        return self.best_step <= begin
 
     def _validation_loss(self) -> float | None:
         """The loss on the rows that are not learnt from; None without any."""

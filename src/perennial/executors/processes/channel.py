@@ -1,7 +1,7 @@
-"""Messages over a socket between the supervisor and a worker; arrays travel beside the message, without copies.
+"""Messages over a socket between the supervisor and a worker; arrays travel beside them, uncopied.
 
-Objects are pickled between these processes of ours alone, over a private pair of sockets: nothing that is read from a
-file, or that comes from another user, ever passes here.
+Objects are pickled between these processes of ours alone, over a private pair of sockets: nothing that is
+read from a file, or that comes from another user, ever passes here.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Channel:
 
     Args:
         link: the socket.
-        waits: whether `send` and `receive` block until they are done (the worker), or do what can be done now (the
-            supervisor, which must never wait for one worker).
+        waits: whether `send` and `receive` block until they are done (the worker), or do what can be done
+            now (the supervisor, which must never wait for one worker).
     """
 
     def __init__(self, link: socket.socket, *, waits: bool) -> None:

@@ -1,4 +1,4 @@
-"""What the supervisor knows of one worker process: how to start it, hand it a job, read what it printed, and end it."""
+"""What the supervisor knows of one worker: how to start it, hand it a job, read its output, and end it."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Recipe:
 
 
 class Worker:
-    """One process. The interpreter is told the parent's import path and nothing of its main module, so the parent may be
-    a script without a main guard, a notebook or `python -c`.
+    """One process. The interpreter is told the parent's import path and nothing of its main module, so the
+    parent may be a script without a main guard, a notebook or `python -c`.
 
     Raises:
         OSError: the process cannot be started.
@@ -69,11 +69,12 @@ class Worker:
     def __init__(self, recipe: Recipe) -> None:
         self.future: Future | None = None
         self.ready, self.running = False, False
-        self.since = time.monotonic()  # started, handed a job, or began the job: what the limit in force counts from
+        # When it was started, handed a job, or began the job: the limit in force counts from here.
+        self.since = time.monotonic()
         self.served, self.busy, self.failures_in_a_row = 0, 0.0, 0
         self.first_resident, self.peak = 0, 0
         self.allowed = recipe.limit + recipe.payload.size
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115, closed by `close`
         fcntl.fcntl(self._log, fcntl.F_SETFL, fcntl.fcntl(self._log, fcntl.F_GETFL) | os.O_APPEND)
         ours, theirs = socket.socketpair()
         try:
@@ -126,7 +127,7 @@ class Worker:
         return kept.decode("utf-8", errors="replace").strip()
 
     def stack(self) -> str:
-        """Where it is, as its interpreter sees it; also when it is in a native loop. Empty when it does not answer."""
+        """Where it is, as its interpreter sees it, also in a native loop; empty when it does not answer."""
         before = os.fstat(self._log.fileno()).st_size
         with contextlib.suppress(OSError):
             self.process.send_signal(signal.SIGUSR1)
@@ -157,7 +158,7 @@ class Worker:
     def close(self) -> None:
         """Ends it and lets go of its files."""
         self.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # a process in an uninterruptible wait ends later
+        with contextlib.suppress(subprocess.TimeoutExpired):  # one in an uninterruptible wait ends later
             self.process.wait(REAP_SECONDS)
         self.channel.close()
         self._log.close()

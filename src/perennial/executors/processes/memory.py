@@ -9,7 +9,10 @@ from pathlib import Path
 
 SHARE_OF_AVAILABLE = 0.8
 LEAST = 2**30
-CONTROL_GROUPS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
+CONTROL_GROUPS = (
+    ("memory.max", "memory.current"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+)
 
 
 def fair_share(workers: int) -> int:

@@ -1,4 +1,4 @@
-"""A value that all workers share: written once to memory, mapped by each process, copied only where it is changed."""
+"""A value that all workers share: written once, mapped by each, copied only where it is changed."""
 
 from __future__ import annotations
 

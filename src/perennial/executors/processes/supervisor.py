@@ -1,8 +1,8 @@
 """A small supervisor over long-lived worker processes and sockets: only the dead or hanging job fails.
 
-Executors of the standard library lose every pending job when one worker dies; here each worker has a socket of its own.
-Nothing in this file ever waits for a single worker: jobs are sent and results received as far as they go, and
-between the pieces deadlines and memory are looked at.
+Executors of the standard library lose every pending job when one worker dies; here each worker has a socket
+of its own. Nothing in this file ever waits for a single worker: jobs are sent and results received as far as
+they go, and between the pieces deadlines and memory are looked at.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ START_SECONDS = 120.0
 FRUITLESS_STARTS = 3
 """So many workers in a row that die before they are ready: the environment is broken, not the job."""
 JOBS_PER_PROCESS, BUSY_PER_PROCESS = 50, 60.0
-"""A process is replaced after so many jobs, once it has worked long enough that a new start costs under 5 %."""
+"""A process is replaced after so many jobs, once a new start costs under 5 % of what it has worked."""
 GROWTH, GROWTH_ALLOWED = 1.5, 2**30
 FAILURES_IN_A_ROW = 5
 MAPS_ALLOWED = 30_000
@@ -119,7 +119,7 @@ class Processes(Executor):
         self._given.clear()
         self._recipe.payload.close()
 
-    # -- jobs and what became of them ----------------------------------------------------------------------------
+    # -- jobs and what became of them ------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
         if self._closed:
@@ -156,9 +156,11 @@ class Processes(Executor):
             message = worker.channel.receive()
         except (EOFError, OSError):
             raise
-        except Exception as error:  # of rebuilding the value; the channel itself is in order
+        except Exception as error:  # noqa: BLE001, of rebuilding the value; the channel is in order
             what = f"The result could not be rebuilt here: {type(error).__name__}: {error}"
-            self._finish(worker, None, worker.error(what, "failed"), time.monotonic() - worker.since, worker.peak)
+            self._finish(
+                worker, None, worker.error(what, "failed"), time.monotonic() - worker.since, worker.peak
+            )
             return
         if message is NOTHING:
             return
@@ -170,12 +172,14 @@ class Processes(Executor):
             _, value, error, seconds, peak = message
             if error is not None and (printed := worker.tail()):
                 error = WorkerError(
-                    error.what, where=f"{error.where}\nprinted:\n{printed}".strip(), why=error.why, todo=error.todo,
-                    status=error.status,
+                    error.what, where=f"{error.where}\nprinted:\n{printed}".strip(), why=error.why,
+                    todo=error.todo, status=error.status,
                 )  # fmt: skip
             self._finish(worker, value, error, seconds, peak)
 
-    def _finish(self, worker: Worker, value: Any, error: WorkerError | None, seconds: float, peak: int) -> None:
+    def _finish(
+        self, worker: Worker, value: Any, error: WorkerError | None, seconds: float, peak: int
+    ) -> None:
         self._end(worker, value, error, seconds, peak)
         worker.served += 1
         worker.busy += seconds
@@ -192,7 +196,7 @@ class Processes(Executor):
         future.finish(value, error, seconds, max(peak, worker.peak))
         self._finished.append(future)
 
-    # -- trouble -------------------------------------------------------------------------------------------------
+    # -- trouble ---------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
         """Kills what is late, and, five times a second, what has become too large."""
@@ -202,7 +206,12 @@ class Processes(Executor):
                 continue
             if worker.running and now - worker.since > worker.future.job.seconds:
                 seconds = worker.future.job.seconds
-                self._kill(worker, "over_budget", f"Killed after {seconds:.1f} s, all it was allowed.", worker.stack())
+                self._kill(
+                    worker,
+                    "over_budget",
+                    f"Killed after {seconds:.1f} s, all it was allowed.",
+                    worker.stack(),
+                )
             elif not worker.running and now - worker.since > START_SECONDS:
                 self._kill(worker, "crashed", f"The worker did not begin within {START_SECONDS:.0f} s.")
         if now - self._checked < CHECK_SECONDS:
@@ -269,7 +278,10 @@ def _is_worn(worker: Worker) -> bool:
     return (
         now > worker.first_resident * GROWTH + GROWTH_ALLOWED
         or worker.failures_in_a_row >= FAILURES_IN_A_ROW
-        or (worker.served >= JOBS_PER_PROCESS and (worker.busy >= BUSY_PER_PROCESS or _maps(worker) > MAPS_ALLOWED))
+        or (
+            worker.served >= JOBS_PER_PROCESS
+            and (worker.busy >= BUSY_PER_PROCESS or _maps(worker) > MAPS_ALLOWED)
+        )
     )
 
 

@@ -1,8 +1,8 @@
 """The other end of a worker process: receive a job, make the call, send back what it gave.
 
-It dies with its parent (on Linux by a signal of the kernel, everywhere because it looks at its parent once a second and
-ends with its socket), is the first choice of the kernel's out-of-memory killer, writes no core files, and leaves Ctrl-C
-to the parent.
+It dies with its parent (on Linux by a signal of the kernel, everywhere because it looks at its parent once a
+second and ends with its socket), is the first choice of the kernel's out-of-memory killer, writes no core
+files, and leaves Ctrl-C to the parent.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def main(settings: dict[str, Any]) -> None:
     """Serves jobs until the socket ends.
 
     Args:
-        settings: `link` (descriptor of the socket), `payload` (descriptor and bytes of the shared value), `parent`
-            (its process id), `memory` (bytes) and `warm` (modules to import while there is no job).
+        settings: `link` (descriptor of the socket), `payload` (descriptor and bytes of the shared value),
+            `parent` (its process id), `memory` (bytes), `warm` (modules to import while there is no job).
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.register(SHOW_STACK, all_threads=True)
@@ -55,7 +55,9 @@ def main(settings: dict[str, Any]) -> None:
             _serve(channel, shared, trouble, *channel.receive())
 
 
-def _serve(channel: Channel, shared: Any, trouble: WorkerError | None, function: str, arguments: dict) -> None:
+def _serve(
+    channel: Channel, shared: Any, trouble: WorkerError | None, function: str, arguments: dict
+) -> None:
     channel.send(("started",))
     memory.restart_peak()
     start, parts = time.monotonic(), None
@@ -68,7 +70,7 @@ def _serve(channel: Channel, shared: Any, trouble: WorkerError | None, function:
         error = failure
     except MemoryError:
         error = WorkerError("Out of memory while sending the result.", status="out_of_memory")
-    except Exception as failure:
+    except Exception as failure:  # noqa: BLE001, it becomes the error record
         error = WorkerError(
             f"The result of {function} cannot be sent to the parent: {failure}",
             todo="Return numbers, text, arrays and plain containers of them.",
@@ -81,7 +83,7 @@ def _serve(channel: Channel, shared: Any, trouble: WorkerError | None, function:
 def _shared(descriptor: int, size: int) -> tuple[Any, WorkerError | None]:
     try:
         return read(descriptor, size), None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001, it becomes the error record of each job
         return None, WorkerError(
             f"The worker could not rebuild what the parent shares with it: {type(error).__name__}: {error}",
             why="Classes and functions that are sent must be importable in a fresh process.",
@@ -95,7 +97,7 @@ def _warm(module: str) -> None:
     """Imports ahead of need; a job that needs the module meets the same trouble and reports it."""
     try:
         import_module(module)
-    except Exception:
+    except Exception:  # noqa: BLE001, printed to the log
         traceback.print_exc()
 
 

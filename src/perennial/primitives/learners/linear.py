@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -11,40 +15,65 @@ from perennial.lang.ops import FitContext, Parameter, State
 from perennial.primitives.learners.base import Predictor, sigmoid, softmax, stacked, weights_of, width_of
 
 MOST_STEPS = 300
+LOWEST_LOGIT = -20.0
+NEWTON_COLUMNS = 600
+PATH_FACTOR = 4.0
+PATH_STEPS = 7
+
+
+@dataclass(frozen=True)
+class Lines:
+    """One linear function a column of the prediction: coefficients `(d, k)` and intercepts `(k,)`."""
+
+    coefficients: np.ndarray
+    intercepts: np.ndarray
+
+    def scores(self, values: Any) -> np.ndarray:
+        """The functions at some rows, `(n, k)`."""
+        return np.asarray(values @ self.coefficients) + self.intercepts
 
 
 class Linear(Predictor):
     """Ridge or logistic regression; wants scaled numbers without NaN, dense or sparse.
 
+    With `path`, the penalty only is where a walk begins: it goes on by factors of 4, weaker or stronger, while the loss
+    on the validation rows falls. Without validation rows the penalty is used as it stands.
+
     Args:
-        penalty: of squared coefficients, relative to the number of rows; larger is simpler.
+        penalty: of squared coefficients, against the sum of the rows' losses; larger is simpler.
+        path: walk to a better penalty by the validation rows.
     """
 
     name, doc = "linear", "Ridge or logistic regression."
-    parameters = MappingProxyType({"penalty": Parameter(1.0, low=1e-4, high=1e4, log=True, doc="of squared coefficients")})
+    parameters = MappingProxyType(
+        {
+            "penalty": Parameter(1.0, low=1e-6, high=1e6, log=True, doc="of squared coefficients"),
+            "path": Parameter(False, options=(False, True), doc="walk to a better penalty by the validation rows"),
+        }
+    )
     cost = 0.5
 
-    def fit(self, inputs: tuple, target: np.ndarray, context: FitContext, *, penalty: float = 1.0) -> State:
-        values = stacked(inputs)[: context.train_rows]
-        truth, weights = np.asarray(target)[: context.train_rows], weights_of(context)
-        if context.output.name == "Dist":
-            coefficients, intercepts = _logistic(values, truth, width_of(context), penalty, weights, context.deadline)
-        elif context.output.name == "Marginals":
-            fits = [_logistic(values, column, 2, penalty, weights, context.deadline) for column in truth.T]
-            coefficients = np.column_stack([coefficient[:, 1] for coefficient, _ in fits])
-            intercepts = np.array([intercept[1] - intercept[0] for _, intercept in fits])
-        else:
-            coefficients, intercepts = _ridge(values, truth.reshape(len(truth), -1), penalty, weights)
-        bounds = np.empty((2, 0))
-        if context.output.name in ("Real", "Tensor"):
-            numbers = truth.reshape(len(truth), -1).astype(np.float64)
-            margin = 0.5 * (numbers.max(axis=0) - numbers.min(axis=0))
-            bounds = np.stack([numbers.min(axis=0) - margin, numbers.max(axis=0) + margin])
-        return State({"coefficients": coefficients, "intercepts": intercepts, "bounds": bounds}, {"output": context.output.name})
+    def fit(
+        self, inputs: tuple, target: np.ndarray, context: FitContext, *, penalty: float = 1.0, path: bool = False
+    ) -> State:
+        """Coefficients from the training rows."""
+        values, truth, n = stacked(inputs), np.asarray(target), context.train_rows
+        known, weights = truth[:n], weights_of(context)
 
-    def call(self, *inputs: Any, state: State, penalty: float = 1.0) -> np.ndarray:
-        scores = np.asarray(stacked(inputs) @ state.arrays["coefficients"]) + state.arrays["intercepts"]
-        output = state.texts["output"]
+        def fit_at(strength: float) -> Lines:
+            return _fit(values[:n], known, strength, weights, context)
+
+        if path and len(truth) > n:
+            lines = _walk(fit_at, lambda lines: _loss(lines.scores(values[n:]), truth[n:], context), penalty, context)
+        else:
+            lines = fit_at(penalty)
+        arrays = {"coefficients": lines.coefficients, "intercepts": lines.intercepts, "bounds": _bounds(known, context)}
+        return State(arrays, {"output": context.output.name})
+
+    def call(self, *inputs: Any, state: State, penalty: float = 1.0, path: bool = False) -> np.ndarray:
+        """Probabilities, or numbers within half a range of those that were seen."""
+        lines = Lines(state.arrays["coefficients"], state.arrays["intercepts"])
+        scores, output = lines.scores(stacked(inputs)), state.texts["output"]
         if output == "Dist":
             return softmax(scores)
         if output == "Marginals":
@@ -53,37 +82,96 @@ class Linear(Predictor):
         return clipped[:, 0] if output == "Real" else clipped
 
 
-def _ridge(values: Any, truth: np.ndarray, penalty: float, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _walk(
+    fit_at: Callable[[float], Lines], loss: Callable[[Lines], float], penalty: float, context: FitContext
+) -> Lines:
+    """The best model on a walk along the penalties, which turns once and stops when the loss rises."""
+    best = fit_at(penalty)
+    lowest, steps, longest = loss(best), 1, 0.0
+    context.curve.append({"step": 0, "validation": lowest})
+    for factor in (PATH_FACTOR, 1.0 / PATH_FACTOR):
+        place, moved = penalty, False
+        while steps < PATH_STEPS:
+            begin = time.monotonic()
+            if begin + 2.0 * longest > context.deadline:
+                return best
+            place *= factor
+            candidate = fit_at(place)
+            value, steps = loss(candidate), steps + 1
+            longest = max(longest, time.monotonic() - begin)
+            context.curve.append({"step": steps - 1, "validation": value})
+            if not value < lowest:
+                break
+            best, lowest, moved = candidate, value, True
+        if moved:
+            break
+    return best
+
+
+def _loss(scores: np.ndarray, truth: np.ndarray, context: FitContext) -> float:
+    """Mean log loss or squared error of validation rows."""
+    if context.output.name == "Dist":
+        chosen = softmax(scores)[np.arange(len(truth)), truth.astype(np.int64)]
+        return float(-np.log(np.maximum(chosen, 1e-15)).mean())
+    if context.output.name == "Marginals":
+        return float(np.logaddexp(0.0, np.where(truth > 0, -scores, scores)).mean())
+    return float(((scores - truth.reshape(scores.shape)) ** 2).mean())
+
+
+def _bounds(known: np.ndarray, context: FitContext) -> np.ndarray:
+    """Lowest and highest prediction of numbers, half a range beyond those seen."""
+    if context.output.name not in ("Real", "Tensor"):
+        return np.empty((2, 0))
+    numbers = known.reshape(len(known), -1).astype(np.float64)
+    low, high = numbers.min(axis=0), numbers.max(axis=0)
+    return np.stack([low - 0.5 * (high - low), high + 0.5 * (high - low)])
+
+
+def _fit(values: Any, truth: np.ndarray, penalty: float, weights: np.ndarray | None, context: FitContext) -> Lines:
+    if context.output.name == "Dist":
+        return _logistic(values, truth.astype(np.int64), width_of(context), penalty, weights)
+    if context.output.name == "Marginals":
+        labels = [_logistic(values, column.astype(np.int64), 2, penalty, weights) for column in truth.T]
+        coefficients = np.column_stack([label.coefficients[:, 1] - label.coefficients[:, 0] for label in labels])
+        return Lines(coefficients, np.array([label.intercepts[1] - label.intercepts[0] for label in labels]))
+    return _ridge(values, truth.reshape(len(truth), -1), penalty, weights)
+
+
+def _ridge(values: Any, truth: np.ndarray, penalty: float, weights: np.ndarray | None) -> Lines:
     from sklearn.linear_model import Ridge
 
     model = Ridge(alpha=penalty, solver="auto").fit(values, truth, sample_weight=weights)
-    return np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_)
+    return Lines(np.reshape(model.coef_, (truth.shape[1], -1)).T, np.reshape(model.intercept_, -1))
 
 
-def _logistic(
-    values: Any, truth: np.ndarray, k: int, penalty: float, weights: np.ndarray | None, deadline: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients `(d, k)` and intercepts `(k,)`; a class without rows gets a very low intercept."""
+def _logistic(values: Any, truth: np.ndarray, k: int, penalty: float, weights: np.ndarray | None) -> Lines:
+    """A class without rows gets a very low intercept.
+
+    Newton steps (exact, few) where their matrix is small, else L-BFGS, which may stop a little early.
+    """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    coefficients, intercepts = np.zeros((values.shape[1], k)), np.full(k, -20.0)
+    coefficients, intercepts = np.zeros((values.shape[1], k)), np.full(k, LOWEST_LOGIT)
     present = np.unique(truth)
     if len(present) == 1:
-        intercepts[int(present[0])] = 0.0
-        return coefficients, intercepts
+        intercepts[present[0]] = 0.0
+        return Lines(coefficients, intercepts)
+    size = values.shape[1] * (1 if len(present) == 2 else len(present))
+    newton = size <= NEWTON_COLUMNS and size <= math.sqrt(1e9 / max(1, len(truth))) * 4 and isinstance(values, np.ndarray)
+    model = LogisticRegression(C=1.0 / penalty, solver="newton-cholesky" if newton else "lbfgs", max_iter=MOST_STEPS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(C=1.0 / penalty, max_iter=MOST_STEPS, tol=1e-4).fit(values, truth, sample_weight=weights)
+        model.fit(values, truth, sample_weight=weights)
     if len(present) == 2:
-        coefficients[:, int(present[1])] = model.coef_[0]
-        intercepts[present.astype(int)] = [0.0, model.intercept_[0]]
+        coefficients[:, present[1]] = model.coef_[0]
+        intercepts[present] = [0.0, model.intercept_[0]]
     else:
-        coefficients[:, present.astype(int)] = model.coef_.T
-        intercepts[present.astype(int)] = model.intercept_
-    return coefficients, intercepts
+        coefficients[:, present] = model.coef_.T
+        intercepts[present] = model.intercept_
+    return Lines(coefficients, intercepts)
 
 
 linear = Linear()

@@ -1,7 +1,8 @@
 """A study in a folder.
 
-`store.py` is the storage; `journal.py` the database of events; `blobs.py` the files named by their hash; `snapshots.py` the
-copies that a damaged journal is restored from; `lock.py` the one writer; `disk.py` what a disk can and cannot promise.
+`store.py` is the storage; `journal.py` the database of events; `blobs.py` the files named by their hash;
+`snapshots.py` the copies that a damaged journal is restored from; `lock.py` the one writer; `disk.py` what a
+disk can and cannot promise.
 """
 
 from perennial.storages.sqlite.lock import holder

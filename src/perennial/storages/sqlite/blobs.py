@@ -53,7 +53,9 @@ class Blobs:
             data = path.read_bytes()
         except OSError as error:
             todo = "Restore the folder from a copy, or grow the study again."
-            raise DamagedFile(f"The blob {digest[:12]} cannot be read.", where=str(path), todo=todo) from error
+            raise DamagedFile(
+                f"The blob {digest[:12]} cannot be read.", where=str(path), todo=todo
+            ) from error
         if hashlib.sha256(data).hexdigest() != digest:
             raise DamagedFile(
                 "A stored file does not match its hash.",
@@ -68,7 +70,7 @@ class Blobs:
         self._path(digest).unlink(missing_ok=True)
 
     def sweep(self, needed: Collection[str]) -> int:
-        """Removes blobs that nothing needs, left by a crash between a blob and its event; returns how many."""
+        """Removes blobs that no event names, left by a crash between the two; returns how many."""
         unused = [path for path in (self._folder / BLOBS).glob("??/*") if path.name not in needed]
         for path in unused:
             with contextlib.suppress(OSError):

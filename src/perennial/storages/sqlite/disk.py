@@ -10,8 +10,8 @@ from pathlib import Path
 from perennial.errors import StoreError
 
 NETWORK_FILE_SYSTEMS = {
-    "nfs", "nfs3", "nfs4", "cifs", "smbfs", "smb2", "smb3", "fuse.sshfs", "afs", "9p", "lustre", "ceph", "beegfs",
-    "gpfs", "glusterfs", "fuse.glusterfs", "fuse.s3fs", "afpfs", "webdav",
+    "nfs", "nfs3", "nfs4", "cifs", "smbfs", "smb2", "smb3", "fuse.sshfs", "afs", "9p", "lustre", "ceph",
+    "beegfs", "gpfs", "glusterfs", "fuse.glusterfs", "fuse.s3fs", "afpfs", "webdav",
 }  # fmt: skip
 PASSING = "tmp"
 """The folder of files that are still being written; what a crash leaves there is worth nothing."""
@@ -126,4 +126,3 @@ def file_system(folder: Path) -> str:
             if place.is_relative_to(mounted) and len(mounted.parts) >= len(best.parts):
                 best, kind = mounted, partition.fstype
     return kind.lower()
-

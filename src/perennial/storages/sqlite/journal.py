@@ -1,7 +1,7 @@
-"""The database of events: one table, a rollback journal with full flushing, and a chain of hashes over the rows.
+"""The database of events: one table, a rollback journal with full flushing, and a chain of hashes.
 
-SQLite alone notices torn pages but not a changed byte inside a row, nor rows that a truncated copy lacks in the middle; each
-row therefore holds the hash of itself and of the row before it.
+SQLite alone notices torn pages but not a changed byte inside a row, nor rows that a truncated copy lacks in
+the middle; each row therefore holds the hash of itself and of the row before it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ APPLICATION_ID = 0x7065726E
 VERSION = 1
 BUSY_SECONDS = 30.0
 SETTINGS = (
-    "journal_mode=TRUNCATE", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF", "cell_size_check=ON",
+    "journal_mode=TRUNCATE", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF",
+    "cell_size_check=ON",
 )  # fmt: skip
 TABLE = (
     "CREATE TABLE events (number INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL,"
@@ -72,7 +73,9 @@ def connect_reading(path: Path) -> sqlite3.Connection:
         StoreError: it is not there, is damaged, or needs a writer to roll back what a crash left unfinished.
     """
     if not path.exists():
-        raise StoreError("There is no study here.", where=str(path), todo="Check the path, or run: perennial grow")
+        raise StoreError(
+            "There is no study here.", where=str(path), todo="Check the path, or run: perennial grow"
+        )
     try:
         database = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_SECONDS
@@ -88,7 +91,7 @@ def connect_reading(path: Path) -> sqlite3.Connection:
         raise StoreError(
             f"The journal cannot be read: {error}.",
             where=str(path),
-            todo="Run the same perennial grow command again: it repairs the journal, or restores a snapshot of it.",
+            todo="Run the same perennial grow command again: it repairs the journal, or restores a snapshot.",
         ) from error
     return database
 
@@ -123,7 +126,9 @@ def last(database: sqlite3.Connection) -> tuple[int, str]:
 
 def rows(database: sqlite3.Connection, after: int = 0) -> list[Row]:
     """The rows above a number, in order, read in one go."""
-    return database.execute(f"SELECT {COLUMNS} FROM events WHERE number > ? ORDER BY number", (after,)).fetchall()
+    return database.execute(
+        f"SELECT {COLUMNS} FROM events WHERE number > ? ORDER BY number", (after,)
+    ).fetchall()
 
 
 def events(database: sqlite3.Connection, after: int = 0) -> list[Event]:
@@ -170,7 +175,7 @@ def first_broken(some: Iterable[Row], number: int = 0, before: str = FIRST_LINK)
 
 
 def _roll_back(path: Path) -> None:
-    """A writer that was killed may have left a transaction that only a connection with the right to write can undo."""
+    """Undoes what a killed writer left unfinished; only a connection that may write can do it."""
     database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)
     try:
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -1,4 +1,4 @@
-"""One writer per study: a lock that the kernel lets go of when its holder dies, and a note that says who holds it."""
+"""One writer per study: a lock that the kernel frees when its holder dies, and a note of who holds it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class WriterLock:
             known = _read(folder)
             raise StudyLocked(
                 "Another process is growing this study.",
-                where=f"{folder}: process {known.get('pid', 'unknown')} on {known.get('host', 'this machine')}, "
-                f"since {known.get('since', 'unknown')}",
+                where=f"{folder}: process {known.get('pid', 'unknown')} on "
+                f"{known.get('host', 'this machine')}, since {known.get('since', 'unknown')}",
                 why="Two writers would tear the journal.",
                 todo=f"Wait for it, or run: perennial stop {folder}",
             ) from None
@@ -68,8 +68,8 @@ class WriterLock:
 def holder(folder: Path) -> dict[str, Any] | None:
     """Who grows this study now: `pid`, `host`, `since`; None when nobody does. Only looks, takes no lock.
 
-    The note of a process that died is not believed: the number must belong to a process as old as the note says. That a
-    process on another machine still lives cannot be seen from here; its note is believed.
+    The note of a process that died is not believed: the number must belong to a process as old as the note
+    says. That a process on another machine still lives cannot be seen from here; its note is believed.
     """
     known = _read(Path(folder))
     if not known:

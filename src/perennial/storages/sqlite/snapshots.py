@@ -1,9 +1,10 @@
-"""Three rotating copies of the journal, and how a damaged journal is restored from them: loudly, and with all that is left."""
+"""Three rotating copies of the journal, from which a damaged one is restored, loudly."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import sys
 import time
@@ -14,10 +15,13 @@ from perennial.storages.sqlite import journal
 from perennial.storages.sqlite.disk import PASSING, flush_file, flush_folder
 
 DATABASE, FOLDER, KEPT = "study.db", "snapshots", 3
+PAGE_SIZE, PAGE_COUNT = slice(16, 18), slice(28, 32)
+"""Where the header of an SQLite file holds them."""
+MOST_PADDING = 2**36
 
 
 def take(database: sqlite3.Connection, folder: Path) -> None:
-    """A compact copy of the journal, unless the newest one holds as much; the oldest of three makes room for it.
+    """A compact copy of the journal, unless the newest one holds as much; the oldest makes room for it.
 
     Raises:
         OSError, sqlite3.Error: it could not be written; the older ones are as they were.
@@ -51,8 +55,8 @@ def restored_before(folder: Path) -> bool:
 
 
 def restore(folder: Path, cause: object) -> None:
-    """Moves a damaged journal aside and puts the newest good snapshot in its place, with the events after it that can
-    still be read from the damaged one. Says on standard error what was done and what was lost.
+    """Moves a damaged journal aside and puts the newest good snapshot in its place, with the events after it
+    that can still be read from the damaged one. Says on standard error what was done and what was lost.
 
     Raises:
         DamagedFile: there is no snapshot, and nothing can be read.
@@ -60,7 +64,7 @@ def restore(folder: Path, cause: object) -> None:
     aside = _move_aside(folder)
     kept = max((_good_rows(_copy(folder, number)) for number in range(1, KEPT + 1)), key=len)
     before = kept[-1] if kept else (0, 0.0, "", "", journal.FIRST_LINK)
-    more = _good_rows(aside, before[0], before[4])
+    more = _good_rows(_padded(folder, aside), before[0], before[4])
     if not kept and not more:
         raise DamagedFile(
             f"The journal is damaged ({cause}) and there is no snapshot of it.",
@@ -70,9 +74,9 @@ def restore(folder: Path, cause: object) -> None:
         )
     _build(folder, [*kept, *more])
     print(
-        f"perennial: the journal {folder / DATABASE} was damaged ({cause}). It is kept as {aside.name}. Restored: "
-        f"{len(kept)} events from a snapshot and {len(more)} more that could still be read; later ones, if there were "
-        "any, are lost.",
+        f"perennial: the journal {folder / DATABASE} was damaged ({cause}). It is kept as {aside.name}. "
+        f"Restored: {len(kept)} events from a snapshot and {len(more)} more that could still be read; later "
+        "ones, if there were any, are lost.",
         file=sys.stderr,
     )
 
@@ -87,6 +91,20 @@ def _move_aside(folder: Path) -> Path:
         with contextlib.suppress(FileNotFoundError):
             os.replace(folder / f"{DATABASE}{suffix}", f"{aside}{suffix}")
     return aside
+
+
+def _padded(folder: Path, damaged: Path) -> Path:
+    """A copy as long as its header says it was: SQLite reads nothing of a file that was cut short."""
+    copy = folder / PASSING / f"salvage.{os.getpid()}"
+    if damaged.exists():
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copyfile(damaged, copy)
+        with open(damaged, "rb") as file:
+            header = file.read(PAGE_COUNT.stop)
+        size = int.from_bytes(header[PAGE_SIZE], "big") * int.from_bytes(header[PAGE_COUNT], "big")
+        if copy.stat().st_size < size < MOST_PADDING:
+            os.truncate(copy, size)
+    return copy
 
 
 def _build(folder: Path, rows: list[journal.Row]) -> None:

@@ -1,7 +1,8 @@
 """A study in one folder: `study.db` holds the events, `blobs/ab/<sha256>` the bytes.
 
-One process writes. A blob is on disk before the event that names it, and an event is on disk before `append` returns: so
-an event always has its blobs, and a blob without an event is harmless and swept at the next opening.
+One process writes. A blob is on disk before the event that names it, and an event is on disk before `append`
+returns: so an event always has its blobs, and a blob without an event is harmless and swept at the next
+opening.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class SQLite(Storage):
         self._snapshot()
 
     def _snapshot(self) -> None:
-        """A study goes on without a snapshot, for instance on a full disk: the journal itself is what counts."""
+        """Tries to take one: on a full disk a study goes on without, the journal is what counts."""
         self._snapshot_taken = time.monotonic()
         with contextlib.suppress(sqlite3.Error, OSError):
             snapshots.take(self._database, self._folder)
@@ -145,5 +146,7 @@ class SQLite(Storage):
 
 
 def _is_damage(error: sqlite3.OperationalError) -> bool:
-    """Some damage looks like an operational error: a schema that does not parse, a table that is not what it was."""
-    return not any(word in str(error) for word in ("disk", "locked", "readonly", "unable to open", "permission"))
+    """Some damage looks like an operational error: a table that is not what it was."""
+    return not any(
+        word in str(error) for word in ("disk", "locked", "readonly", "unable to open", "permission")
+    )
