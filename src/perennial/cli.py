@@ -58,6 +58,8 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_GOOD
+    except Exception as error:
+        return _confess(error)
 
 
 @app.command
@@ -477,6 +479,17 @@ def _say(text: str) -> None:
 def _complain(text: str, code: int) -> int:
     print(f"perennial: {text}", file=sys.stderr)
     return code
+
+
+def _confess(error: Exception) -> int:
+    """A mistake of ours: one sentence and the place; the whole traceback with PERENNIAL_DEBUG=1."""
+    import traceback
+
+    if os.environ.get("PERENNIAL_DEBUG"):
+        traceback.print_exception(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    text = f"A bug in perennial: {type(error).__name__}: {error}\n  where: {Path(last.filename).name}, line {last.lineno}"
+    return _complain(f"{text}\n  to do: Please report it; PERENNIAL_DEBUG=1 shows the whole story.", EXIT_FAILED)
 
 
 def _verb(arguments: Sequence[str]) -> str:

@@ -81,7 +81,7 @@ class GrownClassifier(ClassifierMixin, _Grown):
 
     def fit(self, x: Any, y: Any) -> GrownClassifier:
         """Grows on `x` `(n, d)` and labels `y` `(n,)`."""
-        x, y = validate_data(self, x, y, ensure_all_finite="allow-nan", dtype=np.float64)
+        x, y = validate_data(self, x, y, ensure_all_finite="allow-nan", ensure_min_samples=2, dtype=np.float64)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -91,11 +91,13 @@ class GrownClassifier(ClassifierMixin, _Grown):
 
     def predict_proba(self, x: Any) -> np.ndarray:
         """Probabilities `(n, k)` in the order of `classes_`."""
-        return self.model_.predict_proba(self._columns(x))
+        columns = self._columns(x)
+        return self.model_.predict_proba(columns)
 
     def predict(self, x: Any) -> np.ndarray:
         """Labels `(n,)`."""
-        return self.classes_[np.asarray(self.model_.predict(self._columns(x)), dtype=int)]
+        columns = self._columns(x)
+        return self.classes_[np.asarray(self.model_.predict(columns), dtype=int)]
 
 
 class GrownRegressor(RegressorMixin, _Grown):
@@ -109,10 +111,11 @@ class GrownRegressor(RegressorMixin, _Grown):
 
     def fit(self, x: Any, y: Any) -> GrownRegressor:
         """Grows on `x` `(n, d)` and values `y` `(n,)`."""
-        x, y = validate_data(self, x, y, ensure_all_finite="allow-nan", dtype=np.float64, y_numeric=True)
+        x, y = validate_data(self, x, y, ensure_all_finite="allow-nan", ensure_min_samples=2, dtype=np.float64, y_numeric=True)
         self._grow(x, np.asarray(y, dtype=np.float64), "regression")
         return self
 
     def predict(self, x: Any) -> np.ndarray:
         """Values `(n,)`."""
-        return np.asarray(self.model_.predict(self._columns(x)), dtype=np.float64)
+        columns = self._columns(x)
+        return np.asarray(self.model_.predict(columns), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""A grown model: a program, the weights of its replicas, and the codec between people's data and the program's values."""
+"""A grown model: a program, the weights of its replicas, and the codec between people's data and values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from perennial.errors import DamagedFile, ProgramError
-from perennial.lang import Program, evaluate, parse, to_source
+from perennial.lang import Call, Program, evaluate, parse, to_source
 from perennial.modalities import codec_from_json
 from perennial.primitives import vocabulary
-from perennial.weights import Weights
+from perennial.weights import LARGEST_BYTES, Weights
 
 MODEL_FILE, VERSION = "model.json", 1
 LARGEST_JSON = 256 * 2**20
@@ -86,11 +86,13 @@ class Model:
             raise ProgramError("This model predicts numbers, not classes.", todo="Use predict.")
         return self.predict_values(self.codec.encode(data))
 
-    def prediction_table(self, data: Any, impute_missing: bool = False) -> tuple[list[str], list[np.ndarray], list[str]]:
+    def prediction_table(
+        self, data: Any, impute_missing: bool = False
+    ) -> tuple[list[str], list[np.ndarray], list[str]]:
         """Names and columns of a prediction file, and notes on what was odd in the data.
 
-        The target's name holds the prediction; `probability:<class>` columns follow for classes, `low` and `high` (a 90 %
-        interval from the errors on held-out rows) for a number.
+        The target's name holds the prediction; `probability:<class>` columns follow for classes, `low` and
+        `high` (a 90 % interval from the errors on held-out rows) for a number.
         """
         columns, notes = self.codec.encode_with_notes(data, impute_missing=impute_missing)
         values = self.predict_values(columns)
@@ -123,10 +125,12 @@ class Model:
             (fresh / name).write_bytes(data)
             files[name] = hashlib.sha256(data).hexdigest()
         told = {
-            "perennial": VERSION, "program": to_source(self.program), "codec": self.codec.to_json(), "decision": self.decision,
-            "information": self.information, "replicas": files,
+            "perennial": VERSION, "program": to_source(self.program), "codec": self.codec.to_json(),
+            "decision": self.decision, "information": self.information, "replicas": files,
         }  # fmt: skip
-        (fresh / MODEL_FILE).write_text(json.dumps(told, ensure_ascii=False, indent=1, default=_plain), encoding="utf-8")
+        (fresh / MODEL_FILE).write_text(
+            json.dumps(told, ensure_ascii=False, indent=1, default=_plain), encoding="utf-8"
+        )
         os.chmod(fresh, 0o755)
         _exchange(fresh, folder)
 
@@ -144,22 +148,50 @@ class Model:
                 raise DamagedFile("The description of the model is too large.", where=str(path))
             told = json.loads(path.read_text(encoding="utf-8"))
             if told["perennial"] != VERSION:
-                raise DamagedFile(f"The model is of version {told['perennial']}, known here is {VERSION}.", where=str(path), todo="Upgrade perennial.")
+                raise DamagedFile(
+                    f"The model is of version {told['perennial']}, known here is {VERSION}.",
+                    where=str(path),
+                    todo="Upgrade perennial.",
+                )
             replicas = tuple(_replica(folder, name, digest) for name, digest in told["replicas"].items())
-            codec = codec_from_json(told["codec"])
-            return Model(parse(told["program"], vocabulary()), replicas, codec, told["information"], told["decision"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            program = parse(told["program"], vocabulary())
+            _check_complete(program, replicas)
+            return Model(
+                program, replicas, codec_from_json(told["codec"]), told["information"], told["decision"]
+            )
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ProgramError) as error:
             raise DamagedFile(
-                f"This is no model that can be read: {error}.", where=str(folder), todo="Restore the folder from a copy."
+                f"This is no model that can be read: {error}.",
+                where=str(folder),
+                todo="Restore the folder from a copy.",
             ) from error
 
 
+def _check_complete(program: Program, replicas: tuple[Weights, ...]) -> None:
+    if not replicas:
+        raise DamagedFile("The model has no weights.")
+    fitted = {
+        node.hash
+        for node in program.walk()
+        if isinstance(node, Call) and getattr(node.function, "fits", False)
+    }
+    for replica in replicas:
+        if not fitted <= set(replica):
+            raise DamagedFile(f"Of {len(fitted)} fitted words {len(fitted - set(replica))} have no weights.")
+
+
 def _replica(folder: Path, name: str, digest: str) -> Weights:
-    if Path(name).name != name:
+    if Path(name).name != name or (folder / name).is_symlink():
         raise DamagedFile("A file of the model lies outside its folder.", where=name)
+    if (folder / name).stat().st_size > LARGEST_BYTES:
+        raise DamagedFile("A file of the model is too large.", where=str(folder / name))
     data = (folder / name).read_bytes()
     if hashlib.sha256(data).hexdigest() != digest:
-        raise DamagedFile("A file of the model does not match its hash.", where=str(folder / name), todo="Restore it from a copy.")
+        raise DamagedFile(
+            "A file of the model does not match its hash.",
+            where=str(folder / name),
+            todo="Restore it from a copy.",
+        )
     return Weights.from_bytes(data)
 
 
@@ -173,4 +205,6 @@ def _exchange(fresh: Path, folder: Path) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value.tolist() if hasattr(value, "tolist") else str(value)
+    return (
+        value.item() if hasattr(value, "item") else value.tolist() if hasattr(value, "tolist") else str(value)
+    )

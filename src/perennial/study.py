@@ -346,17 +346,15 @@ class Study:
             WorkerError: it failed; `.status` says how.
         """
         job = self._job(program, screening, float("-inf"), seconds)
-        future = self.executor.submit(job)
-        while not future.done:
-            self.executor.wait(0.2)
-            self.tick()
-        return future.result()
+        return self._finish(self.executor.submit(job))
 
     def call(self, function: str, arguments: dict[str, Any], seconds: float = float("inf")) -> Any:
         """Runs one function of `evaluate.py` in a worker and waits for what it returns."""
-        future = self.executor.submit(Job(f"perennial.evaluate:{function}", arguments, seconds))
-        while not future.done:
-            self.executor.wait(0.1)
+        return self._finish(self.executor.submit(Job(f"perennial.evaluate:{function}", arguments, seconds)))
+
+    def _finish(self, future: Future) -> Any:
+        """Waits for the only job there is."""
+        while future not in self.executor.wait(0.1):
             self.tick()
         return future.result()
 

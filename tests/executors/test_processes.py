@@ -92,6 +92,26 @@ def test_a_job_does_not_wait_for_all_warm_modules():
         assert not future.result()
 
 
+def test_the_clock_of_the_first_job_does_not_count_imports(tmp_path, monkeypatch):
+    (tmp_path / "slow_to_import.py").write_text("import time; time.sleep(0.8)\ndef f(shared): return 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with Processes(1) as executor:
+        future = executor.submit(Job("slow_to_import:f", seconds=0.5))
+        finish_all(executor, [future])
+        assert future.result() == 1 and future.seconds < 0.5
+
+
+def test_a_module_that_exits_when_it_is_imported_fails_its_job_alone(tmp_path, monkeypatch):
+    (tmp_path / "leaves_at_once.py").write_text("raise SystemExit('no licence')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with Processes(1, warm=("leaves_at_once",)) as executor:
+        before = run(executor, jobs.process_number).result()
+        future = executor.submit(Job("leaves_at_once:f"))
+        finish_all(executor, [future])
+        assert future.error.status == "failed" and "no licence" in future.error.what
+        assert run(executor, jobs.process_number).result() == before
+
+
 def test_threads_and_backend_reach_the_workers(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KERAS_BACKEND")

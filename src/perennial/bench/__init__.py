@@ -13,7 +13,7 @@ from typing import Any
 
 from perennial.errors import UsageError
 
-NAMES = ("tables", "overhead", "search")
+NAMES = ("tables", "overhead")
 
 
 def run(

@@ -38,7 +38,8 @@ class Job:
     Args:
         function: `"module:name"`; the module must be importable by that name in a fresh process.
         arguments: keyword arguments; NumPy arrays and bytes travel fast.
-        seconds: after which the job is killed, counted from its start, not from when it was submitted.
+        seconds: after which the job is killed, counted from its start; neither the time it waited for a
+            worker nor the import of its module count.
 
     Raises:
         UsageError: `function` does not name a module and a function, or lies in the script that was started.

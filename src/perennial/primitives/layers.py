@@ -1,16 +1,19 @@
 """Neural words: networks of plain Keras layers that a trainer fits by gradients.
 
-`mlp` follows RealMLP-TD-S (Holzmüller, Grinsztajn and Steinwart 2024, "Better by default"): a learnable scale of each
-input, SELU for classes and Mish for numbers, weights from N(0, 1) in the neural-tangent parametrisation, a last layer
-of zeros, Adam with β₂ = 0.95, four cosine cycles, the best epoch. Deviations, each for a reason:
+`mlp` follows RealMLP-TD-S (Holzmüller, Grinsztajn and Steinwart 2024, "Better by default"): a learnable scale
+of each input, SELU for classes and Mish for numbers, weights from N(0, 1) in the neural-tangent
+parametrisation, a last layer of zeros, Adam with β₂ = 0.95, four cosine cycles, the best epoch. Deviations,
+each for a reason:
 
-- the neural-tangent parametrisation is written as ordinary Dense layers with weights from N(0, 1/fan-in) and learning
-  rates divided by sqrt(fan-in): the same steps (up to Adam's epsilon), and a plain Keras model;
-- categories of more than nine levels are embedded in eight dimensions (RealMLP-TD), since indicators of thousands of
-  levels are slow;
+- the neural-tangent parametrisation is written as ordinary Dense layers with weights from N(0, 1/fan-in) and
+  learning rates divided by sqrt(fan-in): the same steps (up to Adam's epsilon), and a plain Keras model;
+- categories of more than nine levels are embedded in eight dimensions (RealMLP-TD), since indicators of
+  thousands of levels are slow;
 - label smoothing is off unless asked for, since log-loss and AUC suffer from it;
-- the number of steps is bounded, so that large tables see fewer than 256 epochs, and batches shrink on small tables;
-- validation loss, not the error rate, chooses the epoch that is kept: it is less noisy on small validation sets.
+- the number of steps is bounded, so that large tables see fewer than 256 epochs, and batches shrink on small
+  tables;
+- validation loss, not the error rate, chooses the epoch that is kept: it is less noisy on small validation
+  sets.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from perennial.lang.types import Categories, Record, Tensor, Type, TypeVar, fres
 
 ONE_HOT_LEVELS = 9
 EMBEDDING = 8
+BIAS_DEVIATION, EMBEDDING_DEVIATION = 0.1, 0.5
 LARGEST_INPUT = 1e6
 PREDICT_ROWS = 2048
 
@@ -37,8 +41,9 @@ PREDICT_ROWS = 2048
 class Mlp(Network):
     """A multilayer perceptron for tables: scaled tensors and records of categories in, whatever is asked out.
 
-    Wants numbers of about unit size (`robust_scale` and `smooth_clip`, or `quantile_normal`) without NaN: a NaN counts
-    as 0. Not for fewer than about a hundred rows, where `linear` and `kernel_features` are better and faster.
+    Wants numbers of about unit size (`robust_scale` and `smooth_clip`, or `quantile_normal`) without NaN: a
+    NaN counts as 0. Not for fewer than about a hundred rows, where `linear` and `kernel_features` are better
+    and faster.
 
     Args:
         width: units of a hidden layer.
@@ -58,14 +63,20 @@ class Mlp(Network):
         {
             "width": Parameter(256, low=4, high=4096, log=True, doc="units of a hidden layer"),
             "depth": Parameter(3, low=1, high=32, doc="hidden layers"),
-            "epochs": Parameter(256, low=1, high=10_000, log=True, doc="at most so many passes over the rows"),
+            "epochs": Parameter(
+                256, low=1, high=10_000, log=True, doc="at most so many passes over the rows"
+            ),
             "steps": Parameter(6_000, low=10, high=1_000_000, log=True, doc="at most so many updates"),
             "learning_rate": Parameter(0.04, low=1e-4, high=1.0, log=True, doc="peak of the schedule"),
             "batch": Parameter(256, low=8, high=8192, log=True, doc="at most so many rows an update"),
             "dropout": Parameter(0.0, low=0.0, high=0.9, doc="share of hidden units left out in training"),
             "weight_decay": Parameter(0.0, low=0.0, high=1.0, doc="pull of weights to zero"),
-            "label_smoothing": Parameter(0.0, low=0.0, high=0.5, doc="share of the target spread over all classes"),
-            "activation": Parameter("selu", options=("selu", "mish", "relu", "gelu", "silu"), doc="of hidden layers"),
+            "label_smoothing": Parameter(
+                0.0, low=0.0, high=0.5, doc="share of the target spread over all classes"
+            ),
+            "activation": Parameter(
+                "selu", options=("selu", "mish", "relu", "gelu", "silu"), doc="of hidden layers"
+            ),
         }
     )
 
@@ -77,10 +88,11 @@ class Mlp(Network):
         return fresh("prediction")
 
     def build(self, types: tuple[Type, ...], output: Type, seed: int, **parameters: Any) -> Any:
-        """A Keras model from `[numbers (n, d), codes (n, m)]` to logits or standardised values `(n, outputs)`.
+        """A Keras model from `[numbers (n, d), codes (n, m)]` to logits or standardised values `(n,
+        outputs)`.
 
-        Numbers hold all tensors side by side, then indicators of small categories; codes are 1 to k for the levels
-        of the larger ones and 0 for missing and unseen (see `prepare`).
+        Numbers hold all tensors side by side, then indicators of small categories; codes are 1 to k for the
+        levels of the larger ones and 0 for missing and unseen (see `prepare`).
 
         Raises:
             ProgramError: a parameter is out of its range.
@@ -100,7 +112,7 @@ class Mlp(Network):
         return finish(np.concatenate(raw), state)
 
     def layout(self, inputs: tuple, types: tuple) -> dict[str, Any]:
-        """What comes in, as JSON: the width of all tensors together, the number of levels of each category."""
+        """What comes in, as JSON: the width of all tensors together, the levels of each category."""
         tensors, levels = 0, []
         for value, kind in zip(inputs, types, strict=True):
             if not isinstance(value, dict):
@@ -130,25 +142,25 @@ class Mlp(Network):
                     indicators.append(column[:, None] == np.arange(k))
                 else:
                     codes.append(np.where((column >= 0) & (column < k), column + 1, 0))
-        rows = len((numbers + indicators + codes)[0])
         if not (numbers or indicators or codes):
-            numbers = [np.zeros((rows, 1))]
-        joined = np.empty((rows, sum(part.shape[1] for part in numbers + indicators)), dtype=np.float32)
-        np.concatenate([np.empty((rows, 0)), *numbers, *indicators], axis=1, out=joined, casting="unsafe")
-        np.nan_to_num(joined, copy=False, nan=0.0, posinf=LARGEST_INPUT, neginf=-LARGEST_INPUT)
-        if not joined.shape[1] and not codes:
-            joined = np.zeros((rows, 1), dtype=np.float32)
-        return joined, np.column_stack([np.empty((rows, 0)), *codes]).astype(np.int32)
+            raise ProgramError("`mlp` received no columns.", todo="Give it at least one tensor or category.")
+        rows = len((numbers + indicators + codes)[0])
+        wide = np.hstack([np.empty((rows, 0)), *numbers, *indicators])
+        if not wide.shape[1] and not codes:
+            wide = np.zeros((rows, 1))
+        wide = np.clip(np.nan_to_num(wide, nan=0.0), -LARGEST_INPUT, LARGEST_INPUT)
+        return wide.astype(np.float32), np.column_stack([np.empty((rows, 0)), *codes]).astype(np.int32)
 
     def recipe(self, **parameters: Any) -> dict[str, Any]:
-        """Training settings: Adam with β₂ = 0.95, four cosine cycles, slower biases, a faster scaling layer."""
+        """Training settings: Adam with β₂ = 0.95, slower biases, a faster scaling layer."""
         own = ("epochs", "steps", "learning_rate", "batch", "weight_decay", "label_smoothing")
         settings = self._checked(parameters)
         factors = {"betas": (0.9, 0.95), "bias_factor": 0.1, "scale_factor": 6.0}
         return factors | {name: settings[name] for name in own}
 
     def training_pass(self, model: Any) -> Callable:
-        """The same layers as a plain function `(inputs, drop) -> raw`, without what Keras does around each call.
+        """The same layers as a plain function `(inputs, drop) -> raw`, without what Keras does around each
+        call.
 
         That saves a third of a training step. `drop(values, share)` leaves out units.
         """
@@ -176,19 +188,21 @@ class Mlp(Network):
         return known[1]
 
     def _restored(self, state: State, settings: dict[str, Any]) -> Any:
-        """Builds the model only when the arrays that are there say how large it is: a description alone may lie."""
+        """Builds the model only when the arrays are as large as it: a description alone may lie."""
         arrays = [state.arrays[name] for name in sorted(state.arrays) if name.startswith("variable_")]
         layout, output = json.loads(state.texts["layout"]), parse_type(state.texts["type"])
-        levels = layout["levels"]
-        tensors = max(layout["tensors"] + _indicators(levels), not any(k > ONE_HOT_LEVELS for k in levels))
-        wanted = _size(tensors, [k for k in levels if k > ONE_HOT_LEVELS], _outputs(output), settings)
+        large = [k for k in layout["levels"] if k > ONE_HOT_LEVELS]
+        numbers = max(layout["tensors"] + _indicators(layout["levels"]), not large)
+        wanted = _size(numbers, large, _outputs(output), settings)
         if wanted != sum(array.size for array in arrays):
             there = sum(array.size for array in arrays)
             raise DamagedFile(f"A network needs {wanted} weights, its file holds {there}.")
         model = self.build(self.concrete_types(layout), output, 0, **settings)
         for variable, array in zip(model.weights, arrays, strict=True):
             if tuple(variable.shape) != array.shape:
-                raise DamagedFile(f"Weights have shape {array.shape}, the network needs {tuple(variable.shape)}.")
+                raise DamagedFile(
+                    f"Weights have shape {array.shape}, the network needs {tuple(variable.shape)}."
+                )
             variable.assign(array)
         return model
 
@@ -247,7 +261,9 @@ class _Flow:
         return self.run(self.layers["output"], x)
 
 
-def _keras_model(numbers: int, levels: Sequence[int], outputs: int, settings: dict[str, Any], seed: int) -> Any:
+def _keras_model(
+    numbers: int, levels: Sequence[int], outputs: int, settings: dict[str, Any], seed: int
+) -> Any:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras
     from keras import layers
@@ -273,7 +289,7 @@ def _keras_model(numbers: int, levels: Sequence[int], outputs: int, settings: di
 
 
 def _initialise(model: Any, generator: np.random.Generator) -> None:
-    """Draws weights in NumPy, so that a seed means the same on every backend and no random draw is compiled."""
+    """Draws weights in NumPy: a seed means the same on every backend, and no random draw is compiled."""
     for layer in model.layers:
         if layer.name.startswith("hidden"):
             fan_in, width = layer.kernel.shape
@@ -284,10 +300,6 @@ def _initialise(model: Any, generator: np.random.Generator) -> None:
             layer.embeddings.assign(drawn.astype(np.float32))
 
 
-BIAS_DEVIATION = 0.1
-EMBEDDING_DEVIATION = 0.5
-
-
 def _run(model: Any, numbers: np.ndarray, codes: np.ndarray) -> np.ndarray:
     import keras
 
@@ -295,7 +307,7 @@ def _run(model: Any, numbers: np.ndarray, codes: np.ndarray) -> np.ndarray:
         import torch
 
         with torch.no_grad():
-            return keras.ops.convert_to_numpy(model([numbers, codes], training=False))
+            return model([numbers, codes], training=False).cpu().numpy()
     return keras.ops.convert_to_numpy(model([numbers, codes], training=False))
 
 

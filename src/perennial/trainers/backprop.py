@@ -1,9 +1,10 @@
-"""Gradient descent (Rumelhart, Hinton and Williams 1986) on the networks of a program, in a step loop of our own.
+"""Gradient descent (Rumelhart, Hinton and Williams 1986) on the networks of a program, in a step loop of our
+own.
 
-Keras builds the layers, PyTorch moves them: measured against Keras's own `fit`, candidates are ready two to four times
-sooner. Adam (Kingma and Ba 2015) with decoupled weight decay; the schedule is stretched over the steps that the deadline
-allows, so that training always ends with a small learning rate. A whole cycle of the schedule without a better epoch
-ends training early.
+Keras builds the layers, PyTorch moves them: measured against Keras's own `fit`, candidates are ready two to
+four times sooner. Adam (Kingma and Ba 2015) with decoupled weight decay; the schedule is stretched over the
+steps that the deadline allows, so that training always ends with a small learning rate. A whole cycle of the
+schedule without a better epoch ends training early.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ SMALLEST_BATCH, BATCHES_AN_EPOCH = 16, 16
 STEPS_BETWEEN_VALIDATIONS = 10
 VALIDATION_ROWS = 2048
 CYCLE_ENDS = (1 / 15, 3 / 15, 7 / 15, 1.0)
-SUREST = 20.0  # logits further apart have gradients near the subnormal range, which processors compute ten times slower
+# logits further apart have gradients near the subnormal range, which processors compute ten times slower
+SUREST = 20.0
 
 
 class Backprop(Trainer):
     """Fits learners as they come and networks by gradients.
 
-    A network is fitted when the walk reaches it, on what the words before it give; gradients do not flow from one
-    network into another.
+    A network is fitted when the walk reaches it, on what the words before it give; gradients do not flow from
+    one network into another.
     """
 
     def can_train(self, program: Program) -> bool:
@@ -62,7 +64,9 @@ def coslog4(progress: float) -> float:
     return 0.5 * (1.0 - math.cos(2.0 * math.pi * math.log2(1.0 + 15.0 * progress)))
 
 
-def fit_network(word: Network, inputs: tuple, target: Any, context: FitContext, parameters: dict[str, Any]) -> State:
+def fit_network(
+    word: Network, inputs: tuple, target: Any, context: FitContext, parameters: dict[str, Any]
+) -> State:
     """Trains one network on the training rows; what had the lowest validation loss is kept.
 
     Without validation rows the last step is kept.
@@ -96,7 +100,7 @@ def fit_network(word: Network, inputs: tuple, target: Any, context: FitContext, 
 
 
 def _prepare_target(target: np.ndarray, context: FitContext) -> tuple[np.ndarray, np.ndarray]:
-    """The target as the loss wants it; mean, deviation, lowest and highest of the training values `(4, m)`."""
+    """The target as the loss wants it; mean, deviation, lowest and highest of training values `(4, m)`."""
     n = context.train_rows
     if context.output.name == "Dist":
         return target.astype(np.int64), np.zeros((4, 1))
@@ -111,8 +115,8 @@ def _prepare_target(target: np.ndarray, context: FitContext) -> tuple[np.ndarray
 
 @contextmanager
 def _no_denormals() -> Iterator[None]:
-    """Numbers below 1e-38 count as zero inside: Adam's moments of dead units decay to them, and then a step takes
-    ten times as long."""
+    """Numbers below 1e-38 count as zero inside: Adam's moments of dead units decay to them, and then a step
+    takes ten times as long."""
     import torch
 
     changed = torch.set_flush_denormal(True)
@@ -126,16 +130,22 @@ def _no_denormals() -> Iterator[None]:
 class _Loop:
     """The step loop of one network."""
 
-    def __init__(self, word: Network, model: Any, arrays: tuple, context: FitContext, recipe: dict[str, Any]) -> None:
+    def __init__(
+        self, word: Network, model: Any, arrays: tuple, context: FitContext, recipe: dict[str, Any]
+    ) -> None:
         import torch
 
         self.model, self.context, self.recipe = model, context, recipe
         self.forward = _training_pass(word, model)
         self.device = model.trainable_variables[0].value.device
-        *inputs, truth, weights = [torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays]
+        *inputs, truth, weights = [
+            torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays
+        ]
         self.inputs, self.truth, self.weights = inputs, truth, weights
         n = context.train_rows
-        self.batch = min(n, recipe["batch"], max(SMALLEST_BATCH, 2 ** round(math.log2(max(1, n / BATCHES_AN_EPOCH)))))
+        self.batch = min(
+            n, recipe["batch"], max(SMALLEST_BATCH, 2 ** round(math.log2(max(1, n / BATCHES_AN_EPOCH))))
+        )
         self.steps_per_epoch = max(1, n // self.batch)
         steps = min(recipe["epochs"] * self.steps_per_epoch, recipe["steps"])
         self.steps = max(1, round(steps * context.fidelity))
@@ -152,10 +162,12 @@ class _Loop:
         for variable in self.model.trainable_variables:
             groups.setdefault(self._rate_and_decay(variable), []).append(variable.value)
         told = [{"params": parameters, "weight_decay": decay} for (_, decay), parameters in groups.items()]
-        return torch.optim.AdamW(told, lr=0.0, betas=self.recipe["betas"], fused=True), [rate for rate, _ in groups]
+        return torch.optim.AdamW(told, lr=0.0, betas=self.recipe["betas"], fused=True), [
+            rate for rate, _ in groups
+        ]
 
     def _rate_and_decay(self, variable: Any) -> tuple[float, float]:
-        """As the neural-tangent parametrisation asks: a weight moves 1 / sqrt(fan-in) as far, and decays as fast."""
+        """Neural-tangent parametrisation: a weight moves 1 / sqrt(fan-in) as far, and decays as fast."""
         rate, layer = self.recipe["learning_rate"], variable.path.split("/")[-2]
         if variable.name == "bias":
             return rate * self.recipe["bias_factor"], 0.0

@@ -1,8 +1,8 @@
 """Trainers move weights: from a closed program and data to the states of its fitted words.
 
-What an author of a new trainer writes: `can_train`, whether a program's words are of the kind it can fit, and `fit`. It may
-assume a closed program; it must return by the deadline, learn from the first `train_rows` rows only, and give the
-same weights for the same seed. The contract is `perennial.testing.trainers.check_trainer`.
+What an author of a new trainer writes: `can_train`, whether a program's words are of the kind it can fit, and
+`fit`. It may assume a closed program; it must return by the deadline, learn from the first `train_rows` rows
+only, and give the same weights for the same seed. The contract is `perennial.testing.trainers.check_trainer`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,11 @@ def fitted_words(program: Program) -> list[Op]:
 
     Not every trainer fits every kind: learners fit themselves, networks need gradients.
     """
-    return [node.function for node in program.walk() if isinstance(node, Call) and getattr(node.function, "fits", False)]
+    return [
+        node.function
+        for node in program.walk()
+        if isinstance(node, Call) and getattr(node.function, "fits", False)
+    ]
 
 
 def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNetwork | None = None) -> Fitted:

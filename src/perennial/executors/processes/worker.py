@@ -58,6 +58,7 @@ def main(settings: dict[str, Any]) -> None:
 def _serve(
     channel: Channel, shared: Any, trouble: WorkerError | None, function: str, arguments: dict
 ) -> None:
+    _import_for(function)
     channel.send(("started",))
     memory.restart_peak()
     start, parts = time.monotonic(), None
@@ -97,8 +98,14 @@ def _warm(module: str) -> None:
     """Imports ahead of need; a job that needs the module meets the same trouble and reports it."""
     try:
         import_module(module)
-    except Exception:  # noqa: BLE001, printed to the log
+    except (Exception, SystemExit):  # noqa: BLE001, printed to the log
         traceback.print_exc()
+
+
+def _import_for(function: str) -> None:
+    """Imports the module of a job before its clock starts; the call meets the same trouble and reports it."""
+    with contextlib.suppress(Exception, SystemExit):
+        import_module(function.partition(":")[0])
 
 
 def _limit(most: int | None) -> None:

@@ -44,7 +44,11 @@ class WriterLock:
                 why="Two writers would tear the journal.",
                 todo=f"Wait for it, or run: perennial stop {folder}",
             ) from None
-        self._sign()
+        try:
+            self._sign()
+        except BaseException:
+            self._lock.release()
+            raise
 
     def release(self) -> None:
         """Lets the next writer in; may be called twice."""

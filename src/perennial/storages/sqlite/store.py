@@ -21,6 +21,10 @@ from perennial.storages.sqlite.lock import WriterLock
 
 SNAPSHOT_SECONDS = 60.0
 """While a study grows, a snapshot of its journal is taken this often."""
+PASSING_TROUBLE = {
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+}  # fmt: skip
 
 
 class SQLite(Storage):
@@ -120,7 +124,7 @@ class SQLite(Storage):
                 database.close()
                 raise journal.Damaged(f"it holds {found} events, a snapshot of it {known}")
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+            if _is_trouble_of_the_moment(error):
                 raise disk.cannot_write("The journal", self._folder, error) from error
             snapshots.restore(self._folder, error)
             database = journal.connect(path)
@@ -141,12 +145,12 @@ class SQLite(Storage):
         return self._database
 
     def _must_write(self) -> None:
+        self._connection()
         if not self._writes:
             raise StoreError("This study was opened for reading only.", where=str(self._folder))
 
 
-def _is_damage(error: sqlite3.OperationalError) -> bool:
-    """Some damage looks like an operational error: a table that is not what it was."""
-    return not any(
-        word in str(error) for word in ("disk", "locked", "readonly", "unable to open", "permission")
-    )
+def _is_trouble_of_the_moment(error: sqlite3.DatabaseError) -> bool:
+    """Whether the journal may be sound and only cannot be reached or written now. By code, not by words: the
+    message of some errors quotes what a row holds."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING_TROUBLE
