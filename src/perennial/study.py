@@ -33,7 +33,6 @@ from perennial.trial import Proposal, Trial
 
 KEPT_WEIGHTS = 8
 FAILURES_IN_A_ROW = 10
-SHORT_TRIAL_SECONDS = 1.0
 KILL_GRACE_SECONDS = 2.0
 WARM_MODULES = ("lightgbm", "sklearn.linear_model", "sklearn.ensemble", "sklearn.metrics")
 CELLS_FOR_THREADS = 200_000
@@ -72,6 +71,25 @@ class Listed:
 
     def tell(self, trial: Trial) -> None:
         """Nothing to learn."""
+
+
+class _Queue:
+    """Proposals of a source, one asked for ahead of need, so that no worker waits for a strategy to think."""
+
+    def __init__(self, source: Source, trials: int | None) -> None:
+        self._source, self._left = source, float("inf") if trials is None else trials
+        self._ready: list[Proposal] = []
+
+    def prefetch(self) -> None:
+        """Asks for the next proposal, if there may be one."""
+        if not self._ready and self._left > 0:
+            self._ready = self._source.ask(1)
+            self._left -= len(self._ready)
+
+    def take(self) -> Proposal | None:
+        """The next proposal, or None when the source has nothing now."""
+        self.prefetch()
+        return self._ready.pop(0) if self._ready else None
 
 
 @dataclass(frozen=True)
@@ -295,39 +313,54 @@ class Study:
             the records of this call, in the order in which they finished.
         """
         end = time.monotonic() + seconds
+        queue = _Queue(source, trials)
         running: dict[Future, _Running] = {}
         finished: list[Record] = []
-        asked = 0
-        same_failure: list[str] = []
+        failures: list[str] = []
         while True:
-            while self._may_ask(running, end) and (trials is None or asked < trials):
-                proposals = source.ask(1)
-                if not proposals:
-                    break
-                asked += 1
-                future, entry = self._submit(proposals[0], screening, min(limit, end - time.monotonic()))
-                running[future] = entry
+            self._fill(queue, screening, running, end, limit)
             if not running:
                 return finished
+            queue.prefetch()
             if self.stopping and self._abandon(running):
                 return finished
-            for future in self.executor.wait(0.2):
-                entry = running.pop(future)
-                if self._worth_a_retry(future, entry):
-                    again, second = self._submit(entry.proposal, screening, entry.seconds, retried=True)
-                    running[again] = second
-                    continue
+            done = [(future, running.pop(future)) for future in self.executor.wait(0.2)]
+            self._retry_crashed(done, screening, running)
+            self._fill(queue, screening, running, end, limit)
+            for future, entry in done:
                 record = self._write(future, entry, screening)
                 finished.append(record)
-                same_failure = [*same_failure, record.trial.error or ""] if record.trial.error else []
+                failures = [*failures, record.trial.error] if record.trial.error else []
                 if screening.kind == "trial":
-                    source.tell(record.trial)
-                    if source is not self.strategy:
-                        self.strategy.tell(record.trial)
+                    self._tell(source, record)
             self.tick()
-            if len(same_failure) >= FAILURES_IN_A_ROW and len(set(same_failure)) == 1:
-                self.emit("verdict", stage=screening.stage, text=f"stopped: the same failure {len(same_failure)} times: {same_failure[0]}", data={})
+            if len(failures) >= FAILURES_IN_A_ROW and len(set(failures)) == 1:
+                text = f"stopped: the same failure {len(failures)} times in a row: {failures[0]}"
+                self.emit("verdict", stage=screening.stage, text=text, data={})
                 return finished
+
+    def _fill(self, queue: _Queue, screening: Screening, running: dict, end: float, limit: float) -> None:
+        """Gives each idle worker a candidate, before anything else is done."""
+        while len(running) < max(1, self.workers) and not self.stopping and time.monotonic() < end:
+            proposal = queue.take()
+            if proposal is None:
+                return
+            future, entry = self._submit(proposal, screening, min(limit, end - time.monotonic()))
+            running[future] = entry
+
+    def _retry_crashed(self, done: list, screening: Screening, running: dict) -> None:
+        """A candidate whose process died gets one more chance; the second death is its result."""
+        for future, entry in list(done):
+            crashed = future.error is not None and future.error.status == "crashed"
+            if crashed and not entry.retried and not self.stopping:
+                done.remove((future, entry))
+                again, second = self._submit(entry.proposal, screening, entry.seconds, retried=True)
+                running[again] = second
+
+    def _tell(self, source: Source, record: Record) -> None:
+        source.tell(record.trial)
+        if source is not self.strategy:
+            self.strategy.tell(record.trial)
 
     def _abandon(self, running: dict) -> bool:
         """After a request to stop, running candidates get a moment to finish; then their processes are ended."""
@@ -358,13 +391,6 @@ class Study:
             self.tick()
         return future.result()
 
-    def _may_ask(self, running: dict, end: float) -> bool:
-        if self.stopping or time.monotonic() >= end:
-            return False
-        lately = [record.trial.seconds for record in self.history.records[-5:]]
-        ahead = self.workers if lately and max(lately) < SHORT_TRIAL_SECONDS and not self.deterministic else 0
-        return len(running) < max(1, self.workers) + ahead
-
     def _submit(
         self, proposal: Proposal, screening: Screening, seconds: float, retried: bool = False
     ) -> tuple[Future, _Running]:
@@ -392,9 +418,6 @@ class Study:
     def _keep_above(self) -> float:
         scored = self.history.scored
         return scored[KEPT_WEIGHTS - 1].trial.score if len(scored) >= KEPT_WEIGHTS else float("-inf")
-
-    def _worth_a_retry(self, future: Future, entry: _Running) -> bool:
-        return future.error is not None and future.error.status == "crashed" and not entry.retried and not self.stopping
 
     def _write(self, future: Future, entry: _Running, screening: Screening) -> Record:
         """Blobs first, the event second: a row in the journal always has its blobs."""

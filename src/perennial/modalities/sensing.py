@@ -127,16 +127,18 @@ def _sense_text(base: ColumnSchema, cells: np.ndarray, wanted: str | None, tell:
     missing = np.array([cell is None or not cell.strip() for cell in cells], dtype=bool)
     known = cells[~missing]
     base = _counted(base, known, int(missing.sum()))
-    levels = sorted(set(known.tolist()))
+    tally = Counter(known.tolist())
+    levels = sorted(tally)
+    counts = np.array([tally[level] for level in levels])
     if not levels or (len(levels) == 1 and not base.missing):
         return _nothing(base)
-    numerals, share, why = recognise_numbers(levels)
+    numerals, share, why = recognise_numbers(levels, counts)
     if wanted == "number" and numerals is None:
         numerals, why = Numerals("."), "you said so; other texts count as missing"
     if numerals is not None and wanted in (None, "number"):
         return replace(base, kind="number", format={"numerals": numerals.mark}, reason=_overrule(why, base.name, "category"))
     if wanted in (None, "date"):
-        calendar, why_date = recognise_dates(levels)
+        calendar, why_date, _ = recognise_dates(levels, counts)
         if calendar is not None:
             lost = int(np.isnat(calendar.parse(known.tolist())).sum())
             if lost:

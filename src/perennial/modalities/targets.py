@@ -141,7 +141,8 @@ def sense_target(names: Sequence[str], columns: Sequence[np.ndarray], problem: s
     name, cells = names[0], flatten_lists(columns[0])
     numerals = None
     if cells.dtype == object:
-        found, _, _ = recognise(sorted({str(cell) for cell in cells}))
+        tally = Counter(map(str, cells))
+        found, _, _ = recognise(sorted(tally), np.array([tally[level] for level in sorted(tally)]))
         numerals = found.mark if found is not None else None
     values = cells if cells.dtype != object else Numerals(numerals).parse(list(cells)) if numerals else None
     texts = as_texts(cells)
