@@ -13,13 +13,34 @@ import numpy as np
 
 from perennial.errors import DataError, UsageError
 from perennial.lang.types import Record, Type
-from perennial.modalities.base import Finding
-from perennial.modalities.checks import duplicate_groups, in_order, leaks, row_hashes, suggest_groups, tell_noise
+from perennial.modalities.base import LEVELS, Finding
+from perennial.modalities.checks import (
+    are_moments,
+    duplicate_groups,
+    in_order,
+    row_hashes,
+    suggest_groups,
+    tell_missing_words,
+    tell_noise,
+    tell_size,
+    twin_share,
+)
+from perennial.modalities.columns import as_texts
 from perennial.modalities.frames import Frame
+from perennial.modalities.leaks import leaks
 from perennial.modalities.reading import frame_from, read_table
-from perennial.modalities.tables import TableSchema, as_frame, check_targets, find_target, refuse_unlabelled, sense, unlabelled
+from perennial.modalities.tables import (
+    TableSchema,
+    as_frame,
+    check_targets,
+    find_target,
+    refuse_unlabelled,
+    sense,
+    unlabelled,
+)
 
 SHOWN = 5
+CHANCE = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +133,7 @@ class Task:
             drop_leaky: leave out columns that give the target away.
             allow_overlap: accept test rows that are training rows as well.
             encoding, delimiter, skip_bad_lines: of a text file.
-            sample_weight: how much each row counts.
+            sample_weight: how much each row counts, `(n,)`, or the name of a column that says so.
 
         Raises:
             DataError: what cannot be learnt from, with the place and the remedy.
@@ -121,18 +142,16 @@ class Task:
         frame, target = _frame(data, target, reading)
         _refuse_few(frame)
         names, _ = find_target(frame, target)
+        drop = (drop,) if isinstance(drop, str) else tuple(drop)
+        if isinstance(sample_weight, str):
+            drop, sample_weight = (*drop, sample_weight), frame.column(sample_weight)
         weights = _weights(sample_weight, frame.rows)
-        missing = unlabelled([frame.column(column) for column in names])
         findings: list[Finding] = list(_notes(frame))
-        if missing.any():
-            if not drop_unlabelled:
-                refuse_unlabelled(missing, names)
-            frame, weights = frame.take(np.flatnonzero(~missing)), None if weights is None else weights[~missing]
-            findings.append(Finding("unlabelled", "warning", f"{int(missing.sum())} rows without a target were left out.", "", "", "", "--drop-unlabelled"))
-            _refuse_few(frame)
-        roles = {**{column: "ignored" for column in drop}, **({group: "group"} if group else {})}
-        schema, found = sense(frame, target, kinds, problem, roles)
+        frame, weights = _labelled(frame, names, weights, drop_unlabelled, findings)
+        roles = {column: part for column, part in ((group, "group"), (time, "time")) if column is not None}
+        schema, found = sense(frame, target, kinds, problem, {**dict.fromkeys(drop, "ignored"), **roles})
         findings += found
+        tell_size(frame.rows, len(schema.used), findings.append)
         inputs = schema.encode(frame)
         goal = schema.target.encode([frame.column(column) for column in names])
         schema, inputs = _without_leaks(schema, inputs, goal, drop_leaky, findings)
@@ -141,12 +160,14 @@ class Task:
         groups = _codes(frame, group) if group else duplicate_groups(hashes, findings.append)
         if not group:
             suggest_groups(list(schema.columns), frame.rows, findings.append)
-        held_out = None if test is None else _test_task(test, schema, names, reading, drop_unlabelled)
+        held_out = (
+            None if test is None else _test_task(test, schema, names, reading, drop_unlabelled, findings)
+        )
         if held_out is not None:
             _refuse_overlap(inputs, goal, held_out, allow_overlap, findings)
-        times = _times(schema, inputs, frame, time, held_out, findings)
+        times = _times(schema, inputs, time, held_out, findings)
         return Task(
-            name or _name(frame), "table", schema.problem, schema, inputs, goal, tuple(findings), groups, times,
+            name or _name(frame), "table", schema.problem, schema, inputs, goal, tuple(sorted(findings, key=_weight_of)), groups, times,
             _fingerprint(hashes, goal, held_out), frame.origin, held_out, weights,
         )  # fmt: skip
 
@@ -165,7 +186,11 @@ class Task:
     def describe(self) -> dict[str, Any]:
         """What was sensed, as JSON for the journal and the report."""
         columns = [
-            {name: value for name, value in column.to_json().items() if name in ("name", "kind", "reason", "missing", "unique", "examples")}
+            {
+                name: value
+                for name, value in column.to_json().items()
+                if name in ("name", "kind", "reason", "missing", "unique", "examples")
+            }
             for column in self.schema.columns
         ]
         return {
@@ -192,7 +217,11 @@ def _with_target(x: Any, y: Any) -> tuple[Frame, Any]:
     frame = frame_from(x)
     goal = np.asarray(y)
     if len(goal) != frame.rows:
-        raise DataError(f"x has {frame.rows} rows and y has {len(goal)}.", why="Each row needs its own target.", todo="Check which rows are missing.")
+        raise DataError(
+            f"x has {frame.rows} rows and y has {len(goal)}.",
+            why="Each row needs its own target.",
+            todo="Check which rows are missing.",
+        )
     goal = goal[:, 0] if goal.ndim == 2 and goal.shape[1] == 1 else goal
     columns = [goal] if goal.ndim == 1 else list(goal.T)
     names = ["target"] if goal.ndim == 1 else [f"target_{number}" for number in range(len(columns))]
@@ -218,12 +247,42 @@ def _weights(sample_weight: Any, rows: int) -> np.ndarray | None:
     return weights
 
 
+def _labelled(
+    frame: Frame,
+    names: Sequence[str],
+    weights: np.ndarray | None,
+    drop_unlabelled: bool,
+    findings: list[Finding],
+) -> tuple[Frame, np.ndarray | None]:
+    """The rows that have a target, if it is allowed to leave the others out."""
+    missing = unlabelled([frame.column(column) for column in names])
+    if not missing.any():
+        return frame, weights
+    if not drop_unlabelled:
+        refuse_unlabelled(missing, names)
+    rows = ", ".join(str(row + 1) for row in np.flatnonzero(missing)[:SHOWN])
+    findings.append(Finding("unlabelled", "warning", f"{int(missing.sum())} of {len(missing)} rows have no target.", f"rows {rows}",
+                            "Nothing can be learnt from them.", "They are left out, as you said.", "--drop-unlabelled"))  # fmt: skip
+    frame = frame.take(np.flatnonzero(~missing))
+    _refuse_few(frame)
+    return frame, None if weights is None else weights[~missing]
+
+
 def _notes(frame: Frame):
     for note in frame.origin.get("notes", ()):
         yield Finding("reading", "info", note)
+    heard: list[Finding] = []
+    tell_missing_words(frame.origin.get("missing_tokens", {}), heard.append)
+    yield from heard
 
 
-def _without_leaks(schema: TableSchema, inputs: dict, goal: np.ndarray, drop: bool, findings: list[Finding]) -> tuple[TableSchema, dict]:
+def _weight_of(finding: Finding) -> int:
+    return LEVELS.index(finding.level)
+
+
+def _without_leaks(
+    schema: TableSchema, inputs: dict, goal: np.ndarray, drop: bool, findings: list[Finding]
+) -> tuple[TableSchema, dict]:
     found = leaks(list(schema.used), inputs, goal)
     for column, how in found:
         action = "It is left out." if drop else "Nothing: it is used."
@@ -232,13 +291,29 @@ def _without_leaks(schema: TableSchema, inputs: dict, goal: np.ndarray, drop: bo
     if not drop or not found:
         return schema, inputs
     gone = {column.id for column, _ in found}
-    columns = tuple(replace(c, kind="ignored", reason="it gives the target away") if c.id in gone else c for c in schema.columns)
+    columns = tuple(
+        replace(c, kind="ignored", reason="it gives the target away") if c.id in gone else c
+        for c in schema.columns
+    )
     if len(gone) == len(schema.used):
-        raise DataError("Every column gives the target away.", where=", ".join(column.name for column, _ in found), todo="Check how the table was made.")
-    return replace(schema, columns=columns), {name: column for name, column in inputs.items() if name not in gone}
+        raise DataError(
+            "Every column gives the target away.",
+            where=", ".join(column.name for column, _ in found),
+            todo="Check how the table was made.",
+        )
+    return replace(schema, columns=columns), {
+        name: column for name, column in inputs.items() if name not in gone
+    }
 
 
-def _test_task(test: Any, schema: TableSchema, names: Sequence[str], reading: dict[str, Any], drop_unlabelled: bool) -> Task:
+def _test_task(
+    test: Any,
+    schema: TableSchema,
+    names: Sequence[str],
+    reading: dict[str, Any],
+    drop_unlabelled: bool,
+    told: list[Finding],
+) -> Task:
     frame = read_table(test, **reading) if isinstance(test, str | os.PathLike) else _with_names(test, names)
     check_targets(frame, names)
     missing = unlabelled([frame.column(column) for column in names])
@@ -247,8 +322,23 @@ def _test_task(test: Any, schema: TableSchema, names: Sequence[str], reading: di
     frame = frame.take(np.flatnonzero(~missing)) if missing.any() else frame
     inputs, notes = schema.encode_with_notes(frame)
     goal = schema.target.encode([frame.column(column) for column in names])
-    findings = [Finding("test", "info", note) for note in notes]
-    return Task("test", "table", schema.problem, schema, inputs, goal, tuple(findings), origin=frame.origin)
+    if not frame.rows:
+        raise DataError(
+            "The test data have no rows.",
+            todo="Check the export, or leave --test out: a part of the data is then kept for testing.",
+        )
+    told += [Finding("test", "info", f"In the test data: {note}") for note in notes]
+    _tell_new_classes(schema, goal, told)
+    return Task("test", "table", schema.problem, schema, inputs, goal, origin=frame.origin)
+
+
+def _tell_new_classes(schema: TableSchema, goal: np.ndarray, told: list[Finding]) -> None:
+    """Classes that stand in the test data only: no model can name them."""
+    new = np.flatnonzero(goal == len(schema.classes)) if schema.problem in ("binary", "multiclass") else []
+    if len(new):
+        told.append(Finding("new classes", "warning", f"{len(new)} test rows are of a class that is not in the data to learn from.",
+                            "test rows " + ", ".join(str(row + 1) for row in new[:SHOWN]), "No model can name a class it has never seen.",
+                            "They count as errors.", "Add such rows to the data to learn from."))  # fmt: skip
 
 
 def _with_names(test: Any, names: Sequence[str]) -> Frame:
@@ -258,15 +348,32 @@ def _with_names(test: Any, names: Sequence[str]) -> Frame:
 
 
 def _refuse_overlap(inputs: dict, goal: np.ndarray, test: Task, allow: bool, findings: list[Finding]) -> None:
-    shared = np.isin(test.hashes(), content_hashes(inputs, goal))
+    known = content_hashes(inputs, goal)
+    shared = np.isin(test.hashes(), known)
     if not shared.any():
         return
     rows = ", ".join(str(row + 1) for row in np.flatnonzero(shared)[:SHOWN])
     what = f"{int(shared.sum())} of {test.rows} test rows are training rows as well."
-    if not allow:
+    by_chance = shared.mean() <= CHANCE * twin_share(known)
+    if not allow and not by_chance:
         raise DataError(what, where=f"test rows {rows}", why="A model scores better on rows it has learnt; the test would flatter.",
                         todo="Take them out of one of the files, or accept them with --allow-overlap.")  # fmt: skip
-    findings.append(Finding("overlap", "warning", what, f"test rows {rows}", "The test figure may flatter.", "You allowed it.", "--allow-overlap"))
+    action = (
+        "You allowed it."
+        if allow
+        else "Nothing: rows repeat as often among those to learn from, so it is chance."
+    )
+    findings.append(
+        Finding(
+            "overlap",
+            "warning",
+            what,
+            f"test rows {rows}",
+            "The test figure may flatter.",
+            action,
+            "--allow-overlap",
+        )
+    )
 
 
 def content_hashes(inputs: dict[str, np.ndarray], goal: np.ndarray) -> np.ndarray:
@@ -276,40 +383,57 @@ def content_hashes(inputs: dict[str, np.ndarray], goal: np.ndarray) -> np.ndarra
 
 
 def _codes(frame: Frame, group: str) -> np.ndarray:
-    from perennial.modalities.sensing import as_texts
-
+    """A code for each value of the group column; every row without a value is a group of its own."""
     known: dict[Any, int] = {}
-    return np.array([known.setdefault(text, len(known)) for text in as_texts(frame.column(group))], dtype=np.int64)
+    keys = [row if text is None else text for row, text in enumerate(as_texts(frame.column(group)))]
+    return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
 
 
-def _times(schema: TableSchema, inputs: dict, frame: Frame, time: str | None, test: Task | None, findings: list[Finding]) -> np.ndarray | None:
-    """Seconds of each row when time orders the rows: the user's column, or the one date column of rows in its order."""
-    by_name = {column.name: column for column in schema.columns}
+def _times(
+    schema: TableSchema,
+    inputs: dict[str, np.ndarray],
+    time: str | None,
+    test: Task | None,
+    findings: list[Finding],
+) -> np.ndarray | None:
+    """Seconds of each row when time orders the rows: the user's column, or the first date column that rows stand in order of."""
     if time is not None:
-        values = inputs.get(by_name[time].id) if time in by_name else None
+        column = next(column for column in schema.columns if column.name == time)
+        values = inputs.get(column.id)
         if values is None or values.dtype.kind not in "Mf":
-            raise UsageError(f"{time!r} is no column of dates or numbers.", where="--time-column", todo=f"Add --type {time}=date if it is one.")
+            raise UsageError(
+                f"{time!r} is no column of dates or numbers.",
+                where="--time-column",
+                todo=f"Add --type {time}=date if it is one.",
+            )
         return _seconds(values)
     dates = [column for column in schema.used if column.kind == "date"]
-    if len(dates) != 1 or not in_order(inputs[dates[0].id]):
-        return None
-    column, values = dates[0], inputs[dates[0].id]
-    if test is not None and _interleaved(values, test.inputs[column.id]):
-        return None
-    findings.append(Finding("time", "warning", f"Rows stand in the order of {column.name!r}.", column.name,
-                            "A random split would let the model learn from the future.", "Later rows judge models of earlier ones.", "--protocol kfold"))  # fmt: skip
-    return _seconds(values)
+    for column in dates:
+        values = inputs[column.id]
+        if in_order(values) and not (test is not None and _interleaved(values, test.inputs[column.id])):
+            findings.append(Finding("time", "warning", f"Rows stand in the order of {column.name!r}.", column.name,
+                                    "A random split would let the model learn from the future.", "Later rows judge models of earlier ones.", "--protocol kfold"))  # fmt: skip
+            return _seconds(values)
+    moments = [column.name for column in dates if are_moments(inputs[column.id])]
+    if moments and test is None:
+        findings.append(Finding("time", "info", f"Rows have a date in {moments[0]!r} and do not stand in its order.", moments[0],
+                                "If the model is to predict the future, a random split flatters it.", "Nothing: the split is random.",
+                                f"--time-column {moments[0]}"))  # fmt: skip
+    return None
 
 
 def _interleaved(values: np.ndarray, others: np.ndarray) -> bool:
     known = values[~np.isnat(values)]
-    return bool(len(others) and np.mean(others < known.max()) > 0.2)
+    others = others[~np.isnat(others)]
+    return bool(len(others) and len(known) and np.mean(others < known.max()) > 0.2)
 
 
 def _seconds(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "f":
         return values
-    return np.where(np.isnat(values), np.nan, values.astype("datetime64[s]").astype(np.int64).astype(np.float64))
+    return np.where(
+        np.isnat(values), np.nan, values.astype("datetime64[s]").astype(np.int64).astype(np.float64)
+    )
 
 
 def _fingerprint(hashes: np.ndarray, goal: np.ndarray, test: Task | None) -> str:

@@ -56,7 +56,7 @@ class Plan:
     def of(seconds: float) -> Plan:
         """
         >>> Plan.of(60.0)
-        Plan(search_end=37.2, confirm_end=54.0, candidate=13.5)
+        Plan(search_end=37.3, confirm_end=54.0, candidate=13.5)
         """
         confirm_end = seconds - max(min(2.5, seconds * 0.5), min(0.1 * seconds, 60.0))
         search = confirm_end * 0.69 if seconds >= 10 else confirm_end

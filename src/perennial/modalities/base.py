@@ -45,6 +45,15 @@ class Finding:
         return asdict(self)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "row"), counted(2, "class")
+    ('1 row', '2 classes')
+    """
+    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
 class Codec(ABC):
     """The way between people's data and the values of a program."""
 

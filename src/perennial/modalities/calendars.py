@@ -42,7 +42,9 @@ RIVALS = {
 }  # fmt: skip
 PATTERNS = {name: re.compile(rf"{WEEKDAY}{date}(?:[T,\s]+{CLOCK}{ZONE})?") for name, date in WRITINGS.items()}
 PATTERNS[TIME_OF_DAY] = re.compile(CLOCK + ZONE)
-MONTH_NUMBERS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+MONTH_NUMBERS = {
+    name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
+}
 NAT = np.datetime64("NaT", "s")
 
 
@@ -66,20 +68,23 @@ class Calendar:
         if not len(texts):
             return np.empty(0, dtype="datetime64[s]")
         positions: dict[str | None, int] = {}
-        where = np.fromiter((positions.setdefault(text, len(positions)) for text in texts), dtype=np.int64, count=len(texts))
+        where = np.fromiter(
+            (positions.setdefault(text, len(positions)) for text in texts), dtype=np.int64, count=len(texts)
+        )
         return self._parse_levels(["" if text is None else text for text in positions])[where]
 
     def _parse_levels(self, levels: list[str]) -> np.ndarray:
         moments = np.full(len(levels), NAT)
         for name in dict.fromkeys((self.format, *UNMISTAKABLE)):
-            open_rows = np.flatnonzero(np.isnat(moments))
-            if not len(open_rows):
-                break
+            left = np.flatnonzero(np.isnat(moments))
             match = PATTERNS[name].fullmatch
-            found = [(row, matched) for row in open_rows.tolist() if (matched := match(levels[row].strip())) is not None]
-            if found:
-                rows, matches = zip(*found, strict=True)
-                moments[list(rows)] = _moments([each.groupdict() for each in matches])
+            parts = [
+                found.groups() if (found := match(levels[row].strip())) else None for row in left.tolist()
+            ]
+            rows = left[[part is not None for part in parts]] if len(left) else left
+            if len(rows):
+                fields = zip(*(part for part in parts if part is not None), strict=True)
+                moments[rows] = _moments(dict(zip(PATTERNS[name].groupindex, fields, strict=True)), len(rows))
         return moments
 
 
@@ -110,7 +115,11 @@ def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Calendar | Non
     ambiguous = rival in shares and shares[rival] == shares[best]
     if ambiguous and _runs_in_order(rival, levels) and not _runs_in_order(best, levels):
         best, rival = rival, best
-    return Calendar(best), f"{_percent(shares[best])} of its cells are dates written {best}", rival * ambiguous
+    return (
+        Calendar(best),
+        f"{_percent(shares[best])} of its cells are dates written {best}",
+        rival * ambiguous,
+    )
 
 
 def _share(name: str, levels: Sequence[str], counts: np.ndarray) -> float:
@@ -124,41 +133,48 @@ def _runs_in_order(name: str, levels: Sequence[str]) -> bool:
     return len(steps) > 1 and bool((steps >= 0).all() or (steps <= 0).all())
 
 
-def _moments(parts: list[dict[str, str | None]]) -> np.ndarray:
+Fields = dict[str, tuple[str | None, ...]]
+
+
+def _moments(fields: Fields, rows: int) -> np.ndarray:
     """datetime64[s] of matched fields; NaT for days and times that do not exist."""
-    year = np.where(_has(parts, "y"), _two_digits(_numbers(parts, "y", 0)), _numbers(parts, "Y", 0))
-    month = _numbers(parts, "m", 1)
-    if "b" in parts[0]:
-        month = np.array([MONTH_NUMBERS[part["b"][:3].lower()] for part in parts])
-    day = _numbers(parts, "d", 1)
-    if parts[0].keys() & {"Y", "y"}:
-        start = (np.clip(year, 1, 9999) - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (np.clip(month, 1, 12) - 1)
-        days = start.astype("datetime64[D]") + (day - 1)
-        good = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (days.astype("datetime64[M]") == start)
-    else:
-        days, good = np.zeros(len(parts), dtype="datetime64[D]"), np.ones(len(parts), dtype=bool)
-    if "w" in parts[0]:
-        days, good = _weeks(year, _numbers(parts, "w", 1), _numbers(parts, "u", 1))
-    hour, minute, second = (_numbers(parts, name, 0) for name in "HMS")
-    if any(part.get("p") for part in parts):
-        half = np.array([(part.get("p") or "").lower() for part in parts])
+    days, good = _days(fields, rows)
+    hour, minute, second = (_numbers(fields, name, 0, rows) for name in "HMS")
+    if any(fields["p"]):
+        half = np.array([(letter or "").lower() for letter in fields["p"]])
         good &= (half == "") | ((hour >= 1) & (hour <= 12))
         hour = np.where(half == "", hour, hour % 12 + 12 * (half == "p"))
     good &= (hour <= 23) & (minute <= 59) & (second <= 60)
     moments = days.astype("datetime64[s]") + (3600 * hour + 60 * minute + second)
-    if any(part.get("z") for part in parts):
-        moments = moments - np.array([_offset(part.get("z")) for part in parts])
+    if any(fields["z"]):
+        moments = moments - np.array([_offset(zone) for zone in fields["z"]])
     return np.where(good, moments, NAT)
 
 
-def _numbers(parts: list[dict[str, str | None]], name: str, default: int) -> np.ndarray:
-    if name not in parts[0]:
-        return np.full(len(parts), default, dtype=np.int64)
-    return np.array([default if (text := part[name]) is None else int(text) for part in parts], dtype=np.int64)
+def _days(fields: Fields, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """datetime64[D], and which of them exist."""
+    if not fields.keys() & {"Y", "y"}:
+        return np.zeros(rows, dtype="datetime64[D]"), np.ones(rows, dtype=bool)
+    year = _numbers(fields, "Y", 0, rows) if "Y" in fields else _two_digits(_numbers(fields, "y", 0, rows))
+    if "w" in fields:
+        return _weeks(year, _numbers(fields, "w", 1, rows), _numbers(fields, "u", 1, rows))
+    month = _numbers(fields, "m", 1, rows)
+    if "b" in fields:
+        month = np.array([MONTH_NUMBERS[name[:3].lower()] for name in fields["b"]])
+    day = _numbers(fields, "d", 1, rows)
+    start = (np.clip(year, 1, 9999) - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (
+        np.clip(month, 1, 12) - 1
+    )
+    days = start.astype("datetime64[D]") + (day - 1)
+    good = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (days.astype("datetime64[M]") == start)
+    return days, good
 
 
-def _has(parts: list[dict[str, str | None]], name: str) -> bool:
-    return name in parts[0]
+def _numbers(fields: Fields, name: str, default: int, rows: int) -> np.ndarray:
+    texts = fields.get(name, ())
+    if not any(texts):
+        return np.full(rows, default, dtype=np.int64)
+    return np.array([default if text is None else int(text) for text in texts], dtype=np.int64)
 
 
 def _two_digits(year: np.ndarray) -> np.ndarray:

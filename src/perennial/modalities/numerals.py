@@ -38,8 +38,12 @@ class Numerals:
     def parse(self, texts: Sequence[str | None]) -> np.ndarray:
         """float64 `(n,)`; NaN for what is missing or is no number in this writing."""
         positions: dict[str | None, int] = {}
-        where = np.fromiter((positions.setdefault(text, len(positions)) for text in texts), dtype=np.int64, count=len(texts))
-        numbers = np.array(self._parse_levels(["" if text is None else text for text in positions]), dtype=np.float64)
+        where = np.fromiter(
+            (positions.setdefault(text, len(positions)) for text in texts), dtype=np.int64, count=len(texts)
+        )
+        numbers = np.array(
+            self._parse_levels(["" if text is None else text for text in positions]), dtype=np.float64
+        )
         return numbers[where] if len(where) else np.empty(0)
 
     def _parse_levels(self, levels: list[str]) -> list[float]:
@@ -81,7 +85,7 @@ def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Numerals | Non
     unit = _common_unit(levels[::step])
     if max(_share(Numerals(mark, unit), levels[::step], counts[::step]) for mark in ".,") < 0.2:
         return None, 0.0, "no numbers"
-    if any(map(LEADING_ZERO.fullmatch, levels)):
+    if _share_of_codes(levels, counts) > 1 - SHARE:
         return None, 0.0, "codes with leading zeros"
     shares = {mark: _share(Numerals(mark, unit), levels, counts) for mark in ".,"}
     mark = "," if shares[","] > shares["."] else "."
@@ -89,10 +93,16 @@ def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Numerals | Non
     if shares[mark] < SHARE:
         return None, shares[mark], f"{shares[mark]:.0%} of its cells are numbers"
     marked = any("," in text or "." in text for text in levels)
-    doubt = "; they could be read with a decimal comma as well" if shares["."] == shares[","] and marked else ""
+    doubt = (
+        "; they could be read with a decimal comma as well" if shares["."] == shares[","] and marked else ""
+    )
     told = f" with a decimal {sign}" if marked else ""
     told += f" in {unit}" if unit else ""
-    return Numerals(mark, unit), shares[mark], f"{_percent(shares[mark])} of its cells are numbers{told}{doubt}"
+    return (
+        Numerals(mark, unit),
+        shares[mark],
+        f"{_percent(shares[mark])} of its cells are numbers{told}{doubt}",
+    )
 
 
 def plain_share(levels: Sequence[str], counts: np.ndarray) -> tuple[float, int]:
@@ -107,11 +117,26 @@ def _share(numerals: Numerals, levels: Sequence[str], counts: np.ndarray) -> flo
     return float(counts[known].sum() / counts.sum())
 
 
+def _share_of_codes(levels: Sequence[str], counts: np.ndarray) -> float:
+    """The share of cells that begin with a zero, as codes do and numbers do not."""
+    led = np.fromiter(
+        (LEADING_ZERO.fullmatch(text) is not None for text in levels), dtype=bool, count=len(levels)
+    )
+    return float(counts[led].sum() / counts.sum())
+
+
 def _common_unit(levels: Sequence[str]) -> str:
     """The unit that stands behind nearly all numbers: `kg` in `12 kg`."""
     units = [match.group(1) if (match := UNIT.fullmatch(text.strip())) else "" for text in levels]
     unit = max(set(units), key=units.count)
-    return unit if unit and unit not in "eE" and units.count(unit) >= SHARE * len(units) and len(units) >= FEWEST_NUMBERS else ""
+    return (
+        unit
+        if unit
+        and unit not in "eE"
+        and units.count(unit) >= SHARE * len(units)
+        and len(units) >= FEWEST_NUMBERS
+        else ""
+    )
 
 
 def _percent(share: float) -> str:

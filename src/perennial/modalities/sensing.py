@@ -5,170 +5,105 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from perennial.errors import UsageError
-from perennial.modalities.base import Finding
-from perennial.modalities.calendars import Calendar, recognise as recognise_dates
-from perennial.modalities.numerals import Numerals, recognise as recognise_numbers
+from perennial.modalities.base import Finding, counted
+from perennial.modalities.calendars import PATTERNS, Calendar
+from perennial.modalities.calendars import recognise as recognise_dates
+from perennial.modalities.columns import (
+    EXACT,
+    KINDS,
+    TRUTH,
+    ColumnSchema,
+    flatten,
+    levels_of,
+    unreadable,
+    values_of,
+)
+from perennial.modalities.identifiers import counts_rows, is_code, is_composed, names_owner, names_rows
+from perennial.modalities.numerals import Numerals, plain_share
+from perennial.modalities.numerals import recognise as recognise_numbers
 
-KINDS = ("number", "category", "date", "text", "identifier", "constant", "empty", "target", "ignored", "group", "time")
-USED = ("number", "category", "date", "text")
+CHOOSABLE = KINDS[:7]
 MOST_LEVELS = 4_000
 FEW_LEVELS = 50
-IDENTIFIER_ROWS = 20
-EXACT = 2**53
-SENTINELS = (-999.0, -9999.0, -99.0, 9999.0, 99999.0, 999999.0)
-IDENTIFIER_NAME = re.compile(r"(^|[_\s.-])(id|uuid|guid|key|index|idx|row|rownum|rowid|nr|no|number)$|^unnamed|^$|(?-i:[a-z]Id$)", re.I)
-UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.I)
-EPOCH_NAME = re.compile(r"(time|date|stamp|epoch|created|updated)", re.I)
+SENTINELS = (-999.0, -9999.0, -99.0, -1.0, 999.0, 9999.0, 99999.0, 999999.0)
+DATE_NAME = re.compile(r"(time|date|stamp|epoch|created|updated|day|dob|_at$)", re.I)
 EPOCH_SECONDS = (3e8, 4.2e9)
+EXCEL_DAYS = (20_000, 60_000)
+DAYS_AS_NUMBERS = (19_000_101, 21_001_231)
+UNIT_SIZES = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+EXCEPTIONS = 0.001
+MIXED = 0.5
+MOSTLY_NUMBERS = 0.8
+SEVERAL = re.compile(r"\s*[;|]\s*")
+
+Tell = Callable[[Finding], None]
 
 
 @dataclass(frozen=True)
-class ColumnSchema:
-    """One column: what it was taken for and how its cells become values.
+class Wish:
+    """What the user says about a column: `category`, `number:,` (the decimal mark) or `date:month-day-year`."""
 
-    Args:
-        name: as the user wrote it.
-        id: `f0001`, the name inside programs.
-        kind: one of `KINDS`.
-        reason: in one sentence, with how to overrule it.
-        missing, unique: counts over all rows.
-        examples: a few values as text.
-        format: how cells are read: `{"numerals": "."}`, `{"calendar": "%d/%m/%Y"}`, `{"epoch": 1}` or nothing.
-        vocabulary: levels of a category by falling frequency.
-        rare: levels beyond the vocabulary share one more code.
-    """
-
-    name: str
-    id: str
-    kind: str
-    reason: str
-    missing: int = 0
-    unique: int = 0
-    examples: tuple[str, ...] = ()
-    format: dict[str, Any] = field(default_factory=dict)
-    vocabulary: tuple[str, ...] = ()
-    rare: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """As a dictionary."""
-        return asdict(self)
+    kind: str = ""
+    detail: str = ""
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> ColumnSchema:
-        """The inverse of `to_json`."""
-        return ColumnSchema(**{**data, "examples": tuple(data["examples"]), "vocabulary": tuple(data["vocabulary"])})
+    def of(name: str, text: str | None) -> Wish:
+        """Raises UsageError for what cannot be wished for."""
+        if text is None:
+            return Wish()
+        kind, _, detail = text.partition(":")
+        allowed = {"number": (".", ","), "date": tuple(PATTERNS)}.get(kind, ())
+        if kind not in (*CHOOSABLE, "ignored"):
+            raise UsageError(
+                f"A column is one of {', '.join(CHOOSABLE)}; received {kind!r}.",
+                where=f"--type {name}={text}",
+                todo=f"Write for instance --type {name}=category; to predict it use --target {name}.",
+            )
+        if detail and detail not in allowed:
+            raise UsageError(
+                f"{kind!r} can be followed by {' or '.join(map(repr, allowed)) or 'nothing'}; received {detail!r}.",
+                where=f"--type {name}={text}",
+                todo=f"Write --type {name}={kind}.",
+            )
+        return Wish(kind, detail)
 
-    @property
-    def levels(self) -> int:
-        """How many codes a category has."""
-        return max(1, len(self.vocabulary) + int(self.rare))
 
-
-def sense_column(name: str, identity: str, cells: np.ndarray, wanted: str | None, tell: Callable[[Finding], None]) -> ColumnSchema:
+def sense_column(name: str, identity: str, cells: np.ndarray, wanted: str | None, tell: Tell) -> ColumnSchema:
     """Takes one column for what it most likely is, or for what the user said.
 
     Args:
         name: of the column.
         identity: its name inside programs.
-        cells: float64, int64, uint64, bool, datetime64 or object.
-        wanted: the user's kind, or None.
+        cells: float64, int64, uint64, bool, datetime64 or object, `(n,)`.
+        wanted: the user's kind, or None; see `Wish`.
         tell: receives findings.
+
+    Raises:
+        UsageError: the wish names no kind of column.
     """
-    if wanted is not None and wanted not in KINDS:
-        raise UsageError(
-            f"A column is one of {', '.join(KINDS[:7])}; received {wanted!r}.", where=f"--type {name}={wanted}",
-            todo=f"Write for instance --type {name}=category.",
-        )  # fmt: skip
-    cells = flatten_lists(cells)
+    wish = Wish.of(name, wanted)
     base = ColumnSchema(name, identity, "ignored", "you left it out")
-    if wanted == "ignored":
+    if wish.kind == "ignored":
         return base
-    sensed = _sense_text(base, cells, wanted, tell) if cells.dtype == object else _sense_typed(base, cells, wanted, tell)
-    if wanted is not None:
-        sensed = replace(sensed, kind=wanted, reason=f"you said so (it looked like {sensed.kind})" if sensed.kind != wanted else "you said so, and it looks so")
-        if wanted == "category":
-            sensed = with_vocabulary(sensed, as_texts(cells))
-    return sensed
+    cells = flatten(cells)
+    if wish.kind in ("category", "text", "identifier", "constant", "empty"):
+        return _as_wished(base, cells, wish)
+    if cells.dtype == object:
+        return _sense_text(base, cells, wish, tell)
+    return (
+        _sense_dates(base, cells, wish, tell)
+        if cells.dtype.kind == "M"
+        else _sense_numbers(base, cells, wish, tell)
+    )
 
 
-def _sense_typed(base: ColumnSchema, cells: np.ndarray, wanted: str | None, tell: Callable) -> ColumnSchema:
-    if cells.dtype.kind == "M":
-        missing = np.isnat(cells)
-        base = _counted(base, cells[~missing], int(missing.sum()))
-        if base.unique <= 1:
-            return _nothing(base)
-        return replace(base, kind="date", reason=_overrule("every value is a date", base.name, "category"))
-    values = cells.astype(np.float64)
-    infinite = np.isinf(values)
-    if infinite.any():
-        tell(Finding("infinite", "warning", f"{int(infinite.sum())} infinite values in {base.name!r}.", _rows(infinite),
-                     "Infinity breaks means and distances.", "They count as missing.", f"--drop {base.name}"))  # fmt: skip
-    missing = ~np.isfinite(values)
-    known = values[~missing]
-    base = _counted(base, cells[~missing], int(missing.sum()))
-    if base.unique == 0 or (base.unique == 1 and not base.missing):
-        return _nothing(base)
-    if wanted is None and cells.dtype.kind in "iu" and _is_key(base, known, len(cells)):
-        tell(_identifier(base.name))
-        return replace(base, kind="identifier", reason=_overrule("whole numbers that differ in every row", base.name, "number"))
-    if (wanted == "date" or (wanted is None and EPOCH_NAME.search(base.name))) and EPOCH_SECONDS[0] < known.min() and known.max() < EPOCH_SECONDS[1]:
-        return replace(base, kind="date", format={"epoch": 1}, reason=_overrule("its name and range say seconds since 1970", base.name, "number"))
-    _warn_about_numbers(base.name, known, cells.dtype, tell)
-    return replace(base, kind="number", reason=_overrule("every value is a number", base.name, "category"))
-
-
-def _sense_text(base: ColumnSchema, cells: np.ndarray, wanted: str | None, tell: Callable) -> ColumnSchema:
-    missing = np.array([cell is None or not cell.strip() for cell in cells], dtype=bool)
-    known = cells[~missing]
-    base = _counted(base, known, int(missing.sum()))
-    tally = Counter(known.tolist())
-    levels = sorted(tally)
-    counts = np.array([tally[level] for level in levels])
-    if not levels or (len(levels) == 1 and not base.missing):
-        return _nothing(base)
-    numerals, share, why = recognise_numbers(levels, counts)
-    if wanted == "number" and numerals is None:
-        numerals, why = Numerals("."), "you said so; other texts count as missing"
-    if numerals is not None and wanted in (None, "number"):
-        return replace(base, kind="number", format={"numerals": numerals.mark}, reason=_overrule(why, base.name, "category"))
-    if wanted in (None, "date"):
-        calendar, why_date, _ = recognise_dates(levels, counts)
-        if calendar is not None:
-            lost = int(np.isnat(calendar.parse(known.tolist())).sum())
-            if lost:
-                tell(Finding("dates", "warning", f"{lost} values of {base.name!r} are no dates.", _rows_of_bad(cells, calendar),
-                             "A calendar day that does not exist is an error of entry.", "They count as missing.", f"--type {base.name}=category"))  # fmt: skip
-            return replace(base, kind="date", format={"calendar": calendar.format}, reason=_overrule(why_date, base.name, "category"))
-    if wanted is None and share >= 0.5:
-        tell(Finding("mixed", "warning", f"{base.name!r} mixes numbers and text ({share:.0%} of its values are numbers).", "",
-                     "Read as numbers the text would be lost.", "It is read as text or categories.", f"--type {base.name}=number"))  # fmt: skip
-    return _text_or_category(base, known, levels, tell, wanted)
-
-
-def _text_or_category(base: ColumnSchema, known: np.ndarray, levels: list[str], tell: Callable, wanted: str | None) -> ColumnSchema:
-    words = float(np.mean([len(level.split()) for level in levels[:2_000]]))
-    distinct = len(levels) / len(known)
-    unique = len(levels) == len(known) and len(known) >= IDENTIFIER_ROWS
-    if unique and words < 1.5 and wanted is None:
-        tell(_identifier(base.name))
-        why = "a universally unique identifier in every row" if UUID.fullmatch(levels[0]) else "single words that differ in every row"
-        return replace(base, kind="identifier", reason=_overrule(why, base.name, "text"))
-    if (words >= 4 and distinct > 0.2) or (words >= 2 and distinct > 0.5 and len(levels) > FEW_LEVELS):
-        why = f"{words:.1f} words a value, {distinct:.0%} of them distinct"
-        return replace(base, kind="text", reason=_overrule(why, base.name, "category"))
-    reason = _overrule(f"{len(levels)} levels of text", base.name, "text")
-    return with_vocabulary(replace(base, kind="category", reason=reason), known.tolist())
-
-
-def with_vocabulary(column: ColumnSchema, values: list[str | None]) -> ColumnSchema:
+def with_vocabulary(column: ColumnSchema, counts: Counter) -> ColumnSchema:
     """The column with its levels by falling frequency; levels seen once in a large vocabulary share one code."""
-    counts = Counter(value for value in values if value is not None)
     ordered = sorted(counts, key=lambda level: (-counts[level], level))
     kept = ordered
     if len(ordered) > FEW_LEVELS:
@@ -176,103 +111,393 @@ def with_vocabulary(column: ColumnSchema, values: list[str | None]) -> ColumnSch
     return replace(column, vocabulary=tuple(kept), rare=len(kept) < len(ordered))
 
 
-def as_texts(cells: np.ndarray) -> list[str | None]:
-    """Each cell as the text of a level; whole numbers without a decimal point, None where missing."""
-    if cells.dtype == object:
-        return [None if cell is None or not str(cell).strip() else str(cell) for cell in cells]
-    if cells.dtype.kind == "f":
-        return [None if value != value else str(int(value)) if float(value).is_integer() and abs(value) < EXACT else repr(float(value)) for value in cells]
-    if cells.dtype.kind == "M":
-        return [None if np.isnat(value) else str(value) for value in cells]
-    return [str(value) for value in cells]
+def _as_wished(base: ColumnSchema, cells: np.ndarray, wish: Wish) -> ColumnSchema:
+    counts, missing = _tally(cells)
+    column = replace(_described(base, list(counts), missing), kind=wish.kind, reason="you said so")
+    return with_vocabulary(column, counts) if wish.kind == "category" else column
 
 
-def flatten_lists(cells: np.ndarray) -> np.ndarray:
-    """Cells that are lists become text joined by `;`, other objects their text; floats among objects that are NaN are missing."""
-    if cells.dtype != object:
-        return cells
-    flat = np.empty(len(cells), dtype=object)
-    for number, cell in enumerate(cells):
-        if isinstance(cell, str) or cell is None:
-            flat[number] = cell
-        elif isinstance(cell, list | tuple):
-            flat[number] = ";".join(map(str, cell))
-        else:
-            flat[number] = None if cell != cell else str(cell)
-    return flat
+def _tally(cells: np.ndarray) -> tuple[Counter, int]:
+    """How often each text occurs, in the order of first rows, and how many cells are missing."""
+    levels, where = levels_of(cells)
+    sizes = np.bincount(where, minlength=len(levels)).tolist()
+    counts = Counter({level: size for level, size in zip(levels, sizes, strict=True) if level is not None})
+    return counts, len(cells) - sum(counts.values())
 
 
-def values_of(column: ColumnSchema, cells: np.ndarray) -> np.ndarray:
-    """Canonical values of a column: float64, int32 codes, datetime64[s] or texts."""
-    cells = flatten_lists(cells)
-    if column.kind == "number":
-        return _as_numbers(column, cells)
-    if column.kind == "category":
-        codes = {level: code for code, level in enumerate(column.vocabulary)}
-        rare = len(column.vocabulary) if column.rare else -2
-        return np.array([-1 if text is None else codes.get(text, rare) for text in as_texts(cells)], dtype=np.int32)
-    if column.kind == "date":
-        return _as_dates(column, cells)
-    return np.array(["" if text is None else text for text in as_texts(cells)], dtype=object)
+def _described(base: ColumnSchema, distinct: list, missing: int) -> ColumnSchema:
+    return replace(
+        base, missing=missing, unique=len(distinct), examples=tuple(str(value)[:40] for value in distinct[:3])
+    )
 
 
-def _as_numbers(column: ColumnSchema, cells: np.ndarray) -> np.ndarray:
-    if cells.dtype == object:
-        values = Numerals(column.format.get("numerals", ".")).parse([None if cell is None else str(cell) for cell in cells])
-    elif cells.dtype.kind == "M":
-        values = np.where(np.isnat(cells), np.nan, cells.astype("datetime64[s]").astype(np.int64).astype(np.float64))
-    else:
-        values = cells.astype(np.float64)
-    return np.where(np.isfinite(values), values, np.nan)
-
-
-def _as_dates(column: ColumnSchema, cells: np.ndarray) -> np.ndarray:
-    if cells.dtype.kind == "M":
-        return cells.astype("datetime64[s]")
-    if cells.dtype == object:
-        first = Calendar(column.format.get("calendar", "iso")).parse(cells.tolist())
-        return np.where(np.isnat(first), Calendar("iso").parse(cells.tolist()), first) if np.isnat(first).any() else first
-    seconds = cells.astype(np.float64)
-    known = np.isfinite(seconds) & (np.abs(seconds) < 1e11)
-    return np.where(known, np.where(known, seconds, 0).astype("datetime64[s]"), np.datetime64("NaT", "s"))
-
-
-def _counted(base: ColumnSchema, known: np.ndarray, missing: int) -> ColumnSchema:
-    distinct = sorted(set(known.tolist())) if known.dtype == object else np.unique(known).tolist()
-    shown = tuple(str(value)[:40] for value in list(dict.fromkeys(known[:50].tolist()))[:3])
-    return replace(base, missing=missing, unique=len(distinct), examples=shown)
-
-
-def _nothing(base: ColumnSchema) -> ColumnSchema:
+def _nothing(base: ColumnSchema, sizes: np.ndarray, rows: int, tell: Tell) -> ColumnSchema | None:
+    """Empty, constant and all but constant columns; None for all others."""
     if base.unique == 0:
         return replace(base, kind="empty", reason="every cell is missing")
-    return replace(base, kind="constant", reason="one value in every row")
+    if base.missing:
+        return None
+    if base.unique == 1:
+        return replace(base, kind="constant", reason="one value in every row")
+    exceptions = rows - int(sizes.max())
+    if rows < 50 or exceptions > max(1, min(5, EXCEPTIONS * rows)):
+        return None
+    tell(
+        Finding(
+            "near-constant",
+            "info",
+            f"{base.name!r} holds one value in all but {exceptions} of {rows} rows.",
+            base.name,
+            "So few exceptions cannot be learnt from and judged.",
+            "It is left out.",
+            f"--type {base.name}=category",
+        )
+    )
+    return replace(
+        base,
+        kind="constant",
+        reason=_overrule(f"one value in all but {counted(exceptions, 'row')}", base.name, "category"),
+    )
 
 
-def _is_key(base: ColumnSchema, known: np.ndarray, rows: int) -> bool:
-    """Unique whole numbers that count rows or are called a key."""
-    if base.missing or base.unique < rows or rows < IDENTIFIER_ROWS:
-        return False
-    steps = np.diff(np.sort(known))
-    counting = steps.max() == 1 and (np.diff(known) > 0).all()
-    return bool(counting or IDENTIFIER_NAME.search(base.name))
+# -- typed columns -----------------------------------------------------------------------------------------------------
 
 
-def _warn_about_numbers(name: str, known: np.ndarray, kind: np.dtype, tell: Callable) -> None:
-    if kind.kind in "iu" and np.abs(known).max() > EXACT or np.abs(known).max() > 1e300:
-        tell(Finding("precision", "warning", f"{name!r} holds numbers too large for exact arithmetic.", "", "Neighbouring values become equal.",
-                     "They are read as 64-bit floats.", f"--type {name}=category"))  # fmt: skip
+def _sense_dates(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell) -> ColumnSchema:
+    known = cells[~np.isnat(cells)]
+    distinct, sizes = np.unique(known, return_counts=True)
+    base = _described(base, known[:3].tolist(), len(cells) - len(known))
+    base = replace(
+        base, unique=len(distinct), examples=tuple(str(value.astype("datetime64[s]")) for value in known[:3])
+    )
+    if wish.kind == "number":
+        return replace(base, kind="number", reason="you said so; seconds since 1970")
+    nothing = None if wish.kind else _nothing(base, sizes, len(cells), tell)
+    if nothing is not None:
+        return nothing
+    reason = "you said so" if wish.kind else _overrule("every value is a date", base.name, "category")
+    return replace(base, kind="date", reason=reason)
+
+
+def _sense_numbers(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell) -> ColumnSchema:
+    infinite = np.isinf(cells) if cells.dtype.kind == "f" else np.zeros(0, dtype=bool)
+    if infinite.any():
+        tell(
+            Finding(
+                "infinite",
+                "warning",
+                f"{int(infinite.sum())} infinite values in {base.name!r}.",
+                _rows(infinite),
+                "Infinity breaks means and distances.",
+                "They count as missing.",
+                f"--drop {base.name}",
+            )
+        )
+    known = cells[np.isfinite(cells)] if cells.dtype.kind == "f" else cells
+    distinct, sizes = np.unique(known, return_counts=True)
+    base = _described(base, known[:3].tolist(), len(cells) - len(known))
+    base = replace(
+        base, unique=len(distinct), examples=tuple(dict.fromkeys(map(str, known[:50].tolist())))[:3]
+    )
+    nothing = None if wish.kind else _nothing(base, sizes, len(cells), tell)
+    if nothing is not None:
+        return nothing
+    if cells.dtype.kind == "b":
+        return replace(
+            base,
+            kind="number",
+            format={"truth": True},
+            reason=_overrule("true or false, as 1 and 0", base.name, "category"),
+        )
+    if wish.kind == "number":
+        return replace(base, kind="number", reason="you said so")
+    dated = _numbers_as_dates(base, known.astype(np.float64), distinct.astype(np.float64), wish, tell)
+    return dated or _numbers_as_such(base, cells, known, distinct, sizes, tell)
+
+
+def _numbers_as_such(
+    base: ColumnSchema,
+    cells: np.ndarray,
+    known: np.ndarray,
+    distinct: np.ndarray,
+    sizes: np.ndarray,
+    tell: Tell,
+) -> ColumnSchema:
+    """A key, a code or a quantity."""
+    values = known.astype(np.float64)
+    why = counts_rows(base.name, known) if cells.dtype.kind in "iu" else ""
+    if why:
+        tell(_identifier(base.name, "number"))
+        return replace(base, kind="identifier", reason=_overrule(why, base.name, "number"))
+    if names_owner(base.name, base.unique, len(known)) and cells.dtype.kind in "iu":
+        tell(_owner(base.name, base.unique, len(known)))
+        return replace(
+            base, kind="identifier", reason=_overrule("it names to whom a row belongs", base.name, "category")
+        )
+    if is_code(base.name, values, base.unique):
+        counts, _ = _tally(cells)
+        reason = _overrule(f"{base.unique} whole numbers under the name of a code", base.name, "number")
+        return with_vocabulary(replace(base, kind="category", reason=reason), counts)
+    _warn_about_numbers(base.name, distinct.astype(np.float64), sizes, cells.dtype, tell)
+    return replace(base, kind="number", reason=_overrule("every value is a number", base.name, "category"))
+
+
+def _numbers_as_dates(
+    base: ColumnSchema, known: np.ndarray, distinct: np.ndarray, wish: Wish, tell: Tell
+) -> ColumnSchema | None:
+    """Seconds since 1970 and serial days when the name says so; 20240131 when every value is such a day."""
+    if not len(known):
+        return replace(base, kind="date", reason="you said so") if wish.kind else None
+    asked, named = wish.kind == "date", bool(DATE_NAME.search(base.name))
+    low, high = float(distinct[0]), float(distinct[-1])
+    if DAYS_AS_NUMBERS[0] <= low and high <= DAYS_AS_NUMBERS[1] and (asked or named or len(distinct) >= 5):
+        column = replace(base, kind="date", format={"yyyymmdd": True})
+        whole = bool((distinct == np.round(distinct)).all())
+        if whole and not np.isnat(values_of(column, distinct)).any():
+            return replace(
+                column, reason=_overrule("every number is a day written yyyymmdd", base.name, "number")
+            )
+    for unit, size in UNIT_SIZES.items():
+        if (asked or named) and EPOCH_SECONDS[0] * size < low and high < EPOCH_SECONDS[1] * size:
+            reason = _overrule(f"its name and its range say time since 1970 in {unit}", base.name, "number")
+            return replace(base, kind="date", format={"epoch": unit}, reason=reason)
+    if asked:
+        return replace(
+            base,
+            kind="date",
+            format={"excel": True},
+            reason="you said so; read as serial days of a spreadsheet",
+        )
+    if named and EXCEL_DAYS[0] <= low and high <= EXCEL_DAYS[1] and len(distinct) > 5:
+        tell(
+            Finding(
+                "serial dates",
+                "warning",
+                f"{base.name!r} holds numbers that may be serial dates of a spreadsheet ({low:g} to {high:g}).",
+                base.name,
+                "Months and weekdays cannot be seen in a serial number.",
+                "It is read as a number.",
+                f"--type {base.name}=date",
+            )
+        )
+    return None
+
+
+def _warn_about_numbers(
+    name: str, distinct: np.ndarray, sizes: np.ndarray, dtype: np.dtype, tell: Tell
+) -> None:
+    if not len(distinct):
+        return
+    largest = max(abs(float(distinct[0])), abs(float(distinct[-1])))
+    if largest > 1e300 or (dtype.kind in "iu" and largest > EXACT):
+        tell(
+            Finding(
+                "precision",
+                "warning",
+                f"{name!r} holds numbers too large for exact arithmetic.",
+                name,
+                "Neighbouring values become equal.",
+                "They are read as 64-bit floats.",
+                f"--type {name}=category",
+            )
+        )
     for sentinel in SENTINELS:
-        share = float(np.mean(known == sentinel))
-        others = known[known != sentinel]
-        if share > 0.005 and len(others) and not others.min() * 1.5 - 1 <= sentinel <= others.max() * 1.5 + 1:
-            tell(Finding("sentinel", "warning", f"{share:.1%} of {name!r} is {sentinel:g}, far from all other values.", "",
-                         "It may stand for a missing value.", "Nothing; trees can split it off.", "Replace it by an empty cell if so."))  # fmt: skip
+        found = distinct == sentinel
+        share = float(sizes[found].sum() / sizes.sum()) if found.any() else 0.0
+        if share < 0.005 or len(distinct) < 10:
+            continue
+        low, high = (float(value) for value in (distinct[~found][0], distinct[~found][-1]))
+        if (
+            sentinel < low - 0.5 * (high / 2 - low / 2) - 1
+            or sentinel > high + 0.5 * (high / 2 - low / 2) + 1
+        ):
+            tell(
+                Finding(
+                    "sentinel",
+                    "warning",
+                    f"{share:.1%} of {name!r} is {sentinel:g}, far from all other values.",
+                    name,
+                    "It may stand for a missing value.",
+                    "Nothing: it is read as a number.",
+                    "Replace it by an empty cell if it means missing.",
+                )
+            )
 
 
-def _identifier(name: str) -> Finding:
-    return Finding("identifier", "warning", f"{name!r} identifies rows.", name, "A model could only learn rows by heart from it.",
-                   "It is left out of the features.", f"--type {name}=category")  # fmt: skip
+# -- columns of text ---------------------------------------------------------------------------------------------------
+
+
+def _sense_text(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell) -> ColumnSchema:
+    tally, missing = _tally(cells)
+    levels, sizes = list(tally), np.array(list(tally.values()), dtype=np.int64)
+    base = _described(base, levels, missing)
+    nothing = None if wish.kind else _nothing(base, sizes, len(cells), tell)
+    if nothing is not None:
+        return nothing
+    if (
+        wish.kind != "date"
+        and {level.strip().lower() for level in levels[:3]} <= TRUTH.keys()
+        and len(levels) <= 6
+        and all(level.strip().lower() in TRUTH for level in levels)
+    ):
+        return replace(
+            base,
+            kind="number",
+            format={"truth": True},
+            reason=_overrule("true or false, as 1 and 0", base.name, "category"),
+        )
+    return (
+        _text_as_numbers(base, cells, levels, sizes, wish, tell)
+        or _text_as_dates(base, cells, levels, sizes, wish, tell)
+        or _text_as_such(base, levels, sizes, tally, tell)
+    )
+
+
+def _text_as_numbers(
+    base: ColumnSchema, cells: np.ndarray, levels: list[str], sizes: np.ndarray, wish: Wish, tell: Tell
+) -> ColumnSchema | None:
+    if wish.kind == "date" or not levels:
+        return replace(base, kind=wish.kind, reason="you said so") if wish.kind and not levels else None
+    numerals, share, why = recognise_numbers(levels, sizes)
+    if wish.detail:
+        numerals = Numerals(wish.detail, "" if numerals is None else numerals.unit)
+    if numerals is None and (wish.kind or (share >= MIXED and _mostly_numbers(levels, sizes))):
+        numerals, why = Numerals("."), "nearly all of its cells are numbers, other texts count as missing"
+    if numerals is None:
+        return None
+    reason = "you said so" if wish.kind else _overrule(why, base.name, "category")
+    column = replace(
+        base, kind="number", format={"mark": numerals.mark, "unit": numerals.unit}, reason=reason
+    )
+    _tell_lost(column, cells, "numbers", tell)
+    return column
+
+
+def _text_as_dates(
+    base: ColumnSchema, cells: np.ndarray, levels: list[str], sizes: np.ndarray, wish: Wish, tell: Tell
+) -> ColumnSchema | None:
+    calendar, why, rival = recognise_dates(levels, sizes)
+    if wish.kind == "date":
+        calendar, why, rival = (
+            Calendar(wish.detail) if wish.detail else calendar or Calendar("year-month-day"),
+            "you said so",
+            "",
+        )
+    if calendar is None:
+        return None
+    reason = why if wish.kind else _overrule(why, base.name, "category")
+    column = replace(base, kind="date", format={"calendar": calendar.format}, reason=reason)
+    if rival:
+        tell(
+            Finding(
+                "ambiguous dates",
+                "warning",
+                f"Every date of {base.name!r} could be read {calendar.format} and {rival}.",
+                base.name,
+                "Days and months would be exchanged.",
+                f"It is read {calendar.format}.",
+                f"--type {base.name}=date:{rival}",
+            )
+        )
+    _tell_lost(column, cells, "dates", tell)
+    return column
+
+
+def _tell_lost(column: ColumnSchema, cells: np.ndarray, what: str, tell: Tell) -> None:
+    """Says which cells could not be read."""
+    bad = np.flatnonzero(unreadable(column, cells, values_of(column, cells)))
+    if len(bad):
+        tell(
+            Finding(
+                "mixed" if what == "numbers" else "dates",
+                "warning",
+                f"{counted(len(bad), 'cell')} of {column.name!r} with text that is no {what[:-1]}.",
+                "rows " + ", ".join(f"{row + 1} ({str(cells[row])[:20]!r})" for row in bad[:5]),
+                "Each is an error of entry, or has a meaning that is lost.",
+                "They count as missing.",
+                f"--type {column.name}=category",
+            )
+        )
+
+
+def _mostly_numbers(levels: list[str], sizes: np.ndarray) -> bool:
+    """Plain numbers with a few words between them, such as `unknown`: a number, whose missing cells say the rest."""
+    share, distinct = plain_share(levels, sizes)
+    few_words = len(levels) - distinct <= 2
+    return distinct >= 10 and share >= (MIXED if few_words else MOSTLY_NUMBERS)
+
+
+def _text_as_such(
+    base: ColumnSchema, levels: list[str], sizes: np.ndarray, tally: Counter, tell: Tell
+) -> ColumnSchema:
+    known = int(sizes.sum())
+    if why := names_rows(levels, known):
+        tell(_identifier(base.name, "text"))
+        return replace(base, kind="identifier", reason=_overrule(why, base.name, "text"))
+    if names_owner(base.name, len(levels), known):
+        tell(_owner(base.name, len(levels), known))
+        return replace(
+            base, kind="identifier", reason=_overrule("it names to whom a row belongs", base.name, "category")
+        )
+    share, _ = plain_share(levels, sizes)
+    if share >= MIXED:
+        tell(
+            Finding(
+                "mixed",
+                "warning",
+                f"{base.name!r} mixes numbers and text ({share:.0%} of its cells are numbers).",
+                base.name,
+                "Read as numbers, the text would be lost.",
+                "It is read as text or as categories.",
+                f"--type {base.name}=number",
+            )
+        )
+    if why := _prose(levels, known):
+        return replace(base, kind="text", reason=_overrule(why, base.name, "category"))
+    reason = _overrule(f"{len(levels)} levels of text", base.name, "text")
+    return with_vocabulary(replace(base, kind="category", reason=reason), tally)
+
+
+def _prose(levels: list[str], known: int) -> str:
+    """Why texts are to be read word by word; "" when they are names of categories."""
+    sample = levels[:2_000]
+    words = float(np.mean([len(level.split()) for level in sample]))
+    distinct = len(levels) / known
+    if (words >= 4 and distinct > 0.2) or (words >= 2 and distinct > 0.5 and len(levels) > 20):
+        return f"{words:.1f} words a cell, {distinct:.0%} of them distinct"
+    if distinct > 0.5 and len(levels) > FEW_LEVELS and words < 1.5 and is_composed(sample):
+        return f"strings composed of parts that recur, {distinct:.0%} of them distinct"
+    several = np.mean([bool(SEVERAL.search(level.strip(";| "))) for level in sample])
+    if several > 0.2 and len(levels) > 20:
+        return f"several values in one cell, separated, in {several:.0%} of the levels"
+    return ""
+
+
+# -- sentences ---------------------------------------------------------------------------------------------------------
+
+
+def _identifier(name: str, other: str) -> Finding:
+    return Finding(
+        "identifier",
+        "warning",
+        f"{name!r} identifies rows.",
+        name,
+        "A model could only learn rows by heart from it.",
+        "It is left out of the features.",
+        f"--type {name}={other}",
+    )
+
+
+def _owner(name: str, unique: int, known: int) -> Finding:
+    return Finding(
+        "identifier",
+        "warning",
+        f"{name!r} names to whom a row belongs: {unique} of them in {known} rows.",
+        name,
+        "A model would learn them by heart and know nothing of new ones.",
+        "It is left out of the features.",
+        f"--group {name}, or --type {name}=category",
+    )
 
 
 def _overrule(reason: str, name: str, other: str) -> str:
@@ -281,8 +506,3 @@ def _overrule(reason: str, name: str, other: str) -> str:
 
 def _rows(mask: np.ndarray) -> str:
     return "rows " + ", ".join(str(row + 1) for row in np.flatnonzero(mask)[:5])
-
-
-def _rows_of_bad(cells: np.ndarray, calendar: Calendar) -> str:
-    bad = [row for row, cell in enumerate(cells) if cell is not None and cell.strip() and np.isnat(calendar.parse([cell])[0])]
-    return "rows " + ", ".join(f"{row + 1} ({cells[row]})" for row in bad[:5])

@@ -11,9 +11,11 @@ import numpy as np
 
 from perennial.errors import DataError, UsageError
 from perennial.lang.types import Categories, Date, Real, Record, Text, Type
-from perennial.modalities.base import Codec, Finding
+from perennial.modalities.base import Codec, Finding, counted
+from perennial.modalities.columns import UNSEEN, USED, ColumnSchema, unreadable, values_of
 from perennial.modalities.frames import Frame
-from perennial.modalities.sensing import USED, ColumnSchema, sense_column, values_of
+from perennial.modalities.identifiers import KEY_NAME
+from perennial.modalities.sensing import sense_column
 from perennial.modalities.targets import TargetSchema, sense_target
 
 TARGET_NAMES = ("target", "label", "class", "y", "outcome", "labels")
@@ -43,7 +45,9 @@ class TableSchema(Codec):
     def input_type(self) -> Record:
         """One field for each used column."""
         kinds = {"number": Real, "date": Date, "text": Text}
-        return Record({column.id: kinds.get(column.kind) or Categories(column.levels) for column in self.used})
+        return Record(
+            {column.id: kinds.get(column.kind) or Categories(column.levels) for column in self.used}
+        )
 
     @property
     def output_type(self) -> Type:
@@ -78,29 +82,28 @@ class TableSchema(Codec):
     def encode(self, data: Any) -> dict[str, np.ndarray]:
         return self.encode_with_notes(data)[0]
 
-    def encode_with_notes(self, data: Any, impute_missing: bool = False) -> tuple[dict[str, np.ndarray], list[str]]:
+    def encode_with_notes(
+        self, data: Any, impute_missing: bool = False
+    ) -> tuple[dict[str, np.ndarray], list[str]]:
         """Canonical columns, by name whatever their order, and sentences about what was odd.
 
         Raises:
             DataError: needed columns are not there (unless `impute_missing`).
         """
         frame = as_frame(data)
-        absent = [column.name for column in self.used if column.name not in frame.names]
+        cells_of = dict(zip(frame.names, frame.columns, strict=True))
+        absent = [column.name for column in self.used if column.name not in cells_of]
         if absent and not impute_missing:
-            raise DataError(
-                f"{len(absent)} of the columns that the model uses are missing.", where=", ".join(absent[:SHOWN]),
-                why="The model was trained with them.", todo="Add them, or treat them as missing values with --impute-missing.",
-            )  # fmt: skip
-        notes = [f"{len(absent)} columns are treated as missing: {', '.join(absent[:SHOWN])}"] if absent else []
+            raise _absent_error(absent, frame.names)
+        notes = (
+            [f"{len(absent)} columns are treated as missing: {', '.join(absent[:SHOWN])}"] if absent else []
+        )
+        nothing = np.full(frame.rows, None, dtype=object)
         columns = {}
         for column in self.used:
-            cells = np.full(frame.rows, None, dtype=object) if column.name in absent else frame.column(column.name)
-            values = values_of(column, cells)
-            columns[column.id] = values
-            unseen = int((values == -2).sum()) if column.kind == "category" else 0
-            if unseen:
-                shown = list(dict.fromkeys(str(cells[row]) for row in np.flatnonzero(values == -2)))[:3]
-                notes.append(f"{column.name}: {unseen} cells hold levels never seen in training, such as {', '.join(shown)}")
+            cells = cells_of.get(column.name, nothing)
+            columns[column.id] = values_of(column, cells)
+            notes += _note_on(column, cells, columns[column.id])
         return columns, notes
 
     def encode_target(self, data: Any) -> np.ndarray:
@@ -148,43 +151,83 @@ def sense(
     Args:
         frame: without rows whose target is missing.
         target: column or columns; `None` guesses.
-        kinds: the user's word on columns.
+        kinds: the user's word on columns; on a target `category` and `number` say which problem it is.
         problem: the user's word on the problem.
-        roles: columns that are no features, with `ignored`, `group` or `time`.
+        roles: columns that are no plain features, with `ignored`, `group` or `time`.
 
     Raises:
         DataError: the target is not there or cannot be predicted, or no column is left to learn from.
-        UsageError: `kinds` names a column that is not there.
+        UsageError: `kinds` or `roles` name a column that is not there, or the target.
     """
     findings: list[Finding] = []
+    kinds, roles = dict(kinds or {}), dict(roles or {})
     names, guessed = find_target(frame, target)
-    overrides = {**(kinds or {}), **{column: "ignored" for column, role in (roles or {}).items() if role == "ignored"}}
-    for name in [*overrides, *(roles or {})]:
-        if name not in frame.names:
-            raise UsageError(f"There is no column {name!r}.", where="--type, --drop, --group or --time-column", todo=_near(name, frame.names))
-    columns = []
-    for number, name in enumerate(frame.names, start=1):
-        identity = f"f{number:04d}"
-        if name in names:
-            columns.append(ColumnSchema(name, identity, "target", guessed or "you said so"))
-            continue
-        column = sense_column(name, identity, frame.column(name), overrides.get(name), findings.append)
-        if (roles or {}).get(name) == "group":
-            column = replace(column, kind="group", reason="its values stay on one side of every split")
-        columns.append(column)
+    _refuse_strangers([*kinds, *roles], frame.names, set(names) & roles.keys())
+    problem = problem or _problem_of([kinds[name] for name in names if name in kinds])
+    columns = [
+        _sensed(
+            name,
+            f"f{number:04d}",
+            cells,
+            kinds.get(name),
+            roles.get(name),
+            guessed if name in names else None,
+            findings,
+        )
+        for number, (name, cells) in enumerate(zip(frame.names, frame.columns, strict=True), start=1)
+    ]
     columns = _keep_something(columns)
     goal = sense_target(names, [frame.column(name) for name in names], problem, findings.append)
     decided = [f"target {', '.join(names)}: {guessed}"] if guessed else []
     schema = TableSchema(tuple(columns), goal, (*decided, f"{goal.problem}: {goal.reason}"))
     if not schema.used:
-        reasons = "; ".join(f"{column.name}: {column.kind}, {column.reason}" for column in columns if column.kind != "target")
-        raise DataError("No column is left to learn from.", where=reasons or "the target is the only column", why="A prediction needs at least one feature.",
-                        todo="Overrule a decision, for instance --type COLUMN=category.")  # fmt: skip
-    dropped = [column.name for column in columns if column.kind in ("constant", "empty")]
-    if dropped:
-        findings.append(Finding("constant", "info", f"{len(dropped)} columns hold one value or nothing.", ", ".join(dropped[:SHOWN]),
-                                "Nothing can be learnt from them.", "They are left out.", ""))  # fmt: skip
+        raise _nothing_left(columns)
+    _tell_left_out(columns, findings)
     return schema, findings
+
+
+def _sensed(
+    name: str,
+    identity: str,
+    cells: np.ndarray,
+    wanted: str | None,
+    role: str | None,
+    guessed: str | None,
+    findings: list[Finding],
+) -> ColumnSchema:
+    """One column, with its role; `guessed` is None unless it is a target."""
+    if guessed is not None:
+        return ColumnSchema(name, identity, "target", guessed or "you said so")
+    if role == "ignored":
+        return ColumnSchema(name, identity, "ignored", "you left it out")
+    heard: list[Finding] = []
+    column = sense_column(name, identity, cells, wanted, heard.append)
+    if role == "group":
+        return replace(column, kind="group", reason="its values stay on one side of every split")
+    if role == "time" and column.kind == "identifier" and cells.dtype.kind in "iuf":
+        return replace(column, kind="number", reason="you said that it orders the rows")
+    findings += heard
+    return column
+
+
+def _refuse_strangers(wanted: Sequence[str], names: Sequence[str], targets: set[str]) -> None:
+    """Raises for columns that are not there, and for targets that are to be left out or to group or order the rows."""
+    where = "--type, --drop, --group or --time-column"
+    known = set(names)
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"There is no column {name!r}.", where=where, todo=_near(name, names))
+    if targets:
+        raise UsageError(
+            f"{', '.join(map(repr, sorted(targets)))} is the target and cannot have another part.",
+            where=where,
+            todo="Name another target with --target.",
+        )
+
+
+def _problem_of(kinds: Sequence[str]) -> str | None:
+    """The problem that the user's word on a single target implies."""
+    return {"category": "multiclass", "number": "regression"}.get(kinds[0]) if len(kinds) == 1 else None
 
 
 def _keep_something(columns: list[ColumnSchema]) -> list[ColumnSchema]:
@@ -192,17 +235,84 @@ def _keep_something(columns: list[ColumnSchema]) -> list[ColumnSchema]:
     if any(column.kind in USED for column in columns):
         return columns
     reason = "whole numbers that differ in every row, and no other column to learn from"
-    return [replace(c, kind="number", reason=reason) if c.kind == "identifier" and not c.vocabulary and _is_numeric(c) else c for c in columns]
+    return [
+        replace(column, kind="number", reason=reason)
+        if column.kind == "identifier" and not KEY_NAME.search(column.name) and _is_numeric(column)
+        else column
+        for column in columns
+    ]
 
 
 def _is_numeric(column: ColumnSchema) -> bool:
     return all(example.lstrip("-").replace(".", "", 1).isdigit() for example in column.examples)
 
 
+def _nothing_left(columns: Sequence[ColumnSchema]) -> DataError:
+    reasons = [
+        f"{column.name}: {column.kind}, {column.reason}" for column in columns if column.kind != "target"
+    ]
+    more = f"; … {len(reasons) - 20} more" if len(reasons) > 20 else ""
+    return DataError(
+        "No column is left to learn from.",
+        where="; ".join(reasons[:20]) + more or "the target is the only column",
+        why="A prediction needs at least one feature.",
+        todo="Overrule a decision, for instance --type COLUMN=category.",
+    )
+
+
+def _tell_left_out(columns: Sequence[ColumnSchema], findings: list[Finding]) -> None:
+    known = {finding.where for finding in findings if finding.code == "near-constant"}
+    dropped = [
+        column.name for column in columns if column.kind in ("constant", "empty") and column.name not in known
+    ]
+    if dropped:
+        findings.append(
+            Finding(
+                "constant",
+                "info",
+                f"{counted(len(dropped), 'column')} with one value or nothing.",
+                ", ".join(dropped[:SHOWN]),
+                "Nothing can be learnt from them.",
+                "They are left out.",
+                f"--type {dropped[0]}=category",
+            )
+        )
+
+
+def _note_on(column: ColumnSchema, cells: np.ndarray, values: np.ndarray) -> list[str]:
+    """A sentence about cells that could not be read as in training."""
+    if column.kind == "category":
+        odd = values == UNSEEN
+        what = "levels never seen in training"
+    elif column.kind in ("number", "date"):
+        odd = unreadable(column, cells, values)
+        what = f"text that is no {column.kind} and counts as missing"
+    else:
+        return []
+    if not odd.any():
+        return []
+    shown = list(dict.fromkeys(str(cells[row])[:40] for row in np.flatnonzero(odd)[:1_000]))[:3]
+    return [f"{column.name}: {int(odd.sum())} cells hold {what}, such as {', '.join(shown)}"]
+
+
+def _absent_error(absent: Sequence[str], names: Sequence[str]) -> DataError:
+    near = [(name, match) for name in absent[:SHOWN] if (match := _nearest(name, names))]
+    hint = "".join(f" The data have {match!r}: is that {name!r}?" for name, match in near[:2])
+    more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
+    return DataError(
+        f"{len(absent)} of the columns that the model uses are missing.",
+        where=", ".join(absent[:SHOWN]) + more,
+        why="The model was trained with them.",
+        todo=f"Add them, or treat them as missing values with --impute-missing.{hint}",
+    )
+
+
 def find_target(frame: Frame, target: str | Sequence[str] | None) -> tuple[tuple[str, ...], str]:
     """The target columns, and the reason when they were guessed."""
     if target is not None:
         names = (target,) if isinstance(target, str) else tuple(target)
+        if not names:
+            raise UsageError("No target was named.", where="--target", todo="Name at least one column.")
         check_targets(frame, names)
         return names, ""
     if len(frame.names) < 2:
@@ -211,7 +321,7 @@ def find_target(frame: Frame, target: str | Sequence[str] | None) -> tuple[tuple
     lowered = {name.strip().lower(): name for name in frame.names}
     for name in TARGET_NAMES:
         if name in lowered:
-            return (lowered[name],), f"a column of this name is usually the target; --target COLUMN overrules"
+            return (lowered[name],), "a column of this name is usually the target; --target COLUMN overrules"
     return (frame.names[-1],), "the last column; --target COLUMN overrules"
 
 
@@ -228,7 +338,13 @@ def unlabelled(columns: Sequence[np.ndarray]) -> np.ndarray:
     missing = np.zeros(len(columns[0]), dtype=bool)
     for cells in columns:
         if cells.dtype == object:
-            missing |= np.array([cell is None or cell != cell or (isinstance(cell, str) and not cell.strip()) for cell in cells], dtype=bool)
+            missing |= np.array(
+                [
+                    cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
+                    for cell in cells
+                ],
+                dtype=bool,
+            )
         elif cells.dtype.kind == "f":
             missing |= ~np.isfinite(cells)
         elif cells.dtype.kind == "M":
@@ -262,7 +378,12 @@ def as_frame(data: Any) -> Frame:
 
 
 def _near(name: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]!r}?" if close else "Check the spelling; names are case-sensitive."
+    match = _nearest(name, names)
+    return f"Did you mean {match!r}?" if match else "Check the spelling; names are case-sensitive."
 
 
+def _nearest(name: str, names: Sequence[str]) -> str | None:
+    """The name most like another; case and spaces around count for little."""
+    folded = {known.strip().casefold(): known for known in names}
+    close = difflib.get_close_matches(str(name).strip().casefold(), folded, n=1, cutoff=0.5)
+    return folded[close[0]] if close else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,15 +12,20 @@ import numpy as np
 from perennial.errors import DataError, UsageError
 from perennial.lang.types import Class, Dist, Labels, Marginals, Real, Tensor, Type
 from perennial.metrics import decide
-from perennial.modalities.base import Finding
-from perennial.modalities.numerals import Numerals, recognise
-from perennial.modalities.sensing import as_texts, flatten_lists
+from perennial.modalities.base import Finding, counted
+from perennial.modalities.columns import as_texts, flatten
+from perennial.modalities.numerals import Numerals, plain_share, recognise
 
 PROBLEMS = ("binary", "multiclass", "multilabel", "regression", "multiregression")
 CLASSES_OF_NUMBERS = 12
 ROWS_PER_CLASS = 5
 MOST_CLASSES = 1_000
-LABEL_SEPARATOR = re.compile(r"\s*[;|]\s*")
+RARE_CLASS_ROWS = 6
+IMBALANCE = 0.01
+SEPARATORS = (";", "|", ",")
+SEVERAL = 0.05
+
+Tell = Callable[[Finding], None]
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,11 @@ class TargetSchema:
     Args:
         names: the target columns.
         problem: one of `PROBLEMS`.
-        classes: as text, in the order of codes; for several labels in one column, the labels.
+        classes: as text, in the order of codes; for several labels, the labels.
         kind: dtype family of the labels that people gave: `text`, `int`, `float` or `bool`.
-        numerals: decimal mark when numbers are written as text.
-        separated: several labels stand in one cell.
+        marks: for each target column the decimal mark of numbers written as text, or "".
+        pairs: for target columns of two texts each, the text of 0 and the text of 1.
+        separator: what stands between several labels in one cell; "" when a cell holds one.
         reason: for the problem.
     """
 
@@ -42,8 +47,9 @@ class TargetSchema:
     problem: str
     classes: tuple[str, ...] = ()
     kind: str = "text"
-    numerals: str | None = None
-    separated: bool = False
+    marks: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    separator: str = ""
     reason: str = field(default="", compare=False)
 
     @property
@@ -65,20 +71,28 @@ class TargetSchema:
     @property
     def width(self) -> int:
         """Columns of a target of several values."""
-        return len(self.classes) if self.separated else len(self.names)
+        return len(self.classes) if self.separator else len(self.names)
 
     def encode(self, columns: Sequence[np.ndarray]) -> np.ndarray:
         """Codes, indicators or numbers; a class that was not in the training data gets the code after the last.
 
         Raises:
-            DataError: numbers that do not parse.
+            DataError: cells that are no numbers where numbers are to be predicted.
         """
         if self.problem in ("binary", "multiclass"):
             codes = {label: code for code, label in enumerate(self.classes)}
-            return np.array([codes.get(_key(text, self.kind), len(codes)) for text in as_texts(flatten_lists(columns[0]))], dtype=np.int64)
-        if self.separated:
-            return _indicators(columns[0], self.classes)
-        values = [self._numbers(column, name) for column, name in zip(columns, self.names, strict=True)]
+            texts = as_texts(columns[0])
+            return np.array([codes.get(_key(text, self.kind), len(codes)) for text in texts], dtype=np.int64)
+        if self.separator:
+            return _indicators(columns[0], self.classes, self.separator)
+        if self.pairs:
+            ones = [
+                np.array([text == one for text in as_texts(cells)])
+                for cells, (_, one) in zip(columns, self.pairs, strict=True)
+            ]
+            return np.column_stack(ones).astype(np.int64)
+        marks = self.marks or ("",) * len(self.names)
+        values = [_numbers(*given) for given in zip(columns, self.names, marks, strict=True)]
         if self.problem == "multilabel":
             return np.column_stack([(value > 0).astype(np.int64) for value in values])
         return values[0] if self.problem == "regression" else np.column_stack(values)
@@ -87,12 +101,20 @@ class TargetSchema:
         """Labels with the values and the dtype that people gave, or numbers."""
         if self.problem in ("binary", "multiclass"):
             return self.labels()[decide(prediction, decision)]
-        if self.problem == "multilabel":
-            chosen = decide(prediction, decision, marginals=True)
-            if not self.separated:
-                return chosen
-            return np.array([";".join(np.array(self.classes)[row.astype(bool)]) for row in chosen], dtype=object)
-        return prediction
+        if self.problem != "multilabel":
+            return prediction
+        chosen = decide(prediction, decision, marginals=True)
+        if self.separator:
+            labels = np.array(self.classes, dtype=object)
+            return np.array([self.separator.join(labels[row.astype(bool)]) for row in chosen], dtype=object)
+        if self.pairs:
+            return np.column_stack(
+                [
+                    np.array(pair, dtype=object)[column]
+                    for pair, column in zip(self.pairs, chosen.T, strict=True)
+                ]
+            )
+        return chosen.astype(bool) if self.kind == "bool" else chosen
 
     def labels(self) -> np.ndarray:
         """The classes as people gave them."""
@@ -111,130 +133,294 @@ class TargetSchema:
     @staticmethod
     def from_json(data: dict[str, Any]) -> TargetSchema:
         """The inverse of `to_json`."""
-        return TargetSchema(**{**data, "names": tuple(data["names"]), "classes": tuple(data["classes"])})
-
-    def _numbers(self, cells: np.ndarray, name: str) -> np.ndarray:
-        if cells.dtype != object:
-            return cells.astype(np.float64)
-        values = Numerals(self.numerals or ".").parse([None if cell is None else str(cell) for cell in cells])
-        bad = [row for row, cell in enumerate(cells) if cell is not None and np.isnan(values[row])]
-        if bad:
-            raise DataError(
-                f"The target {name!r} holds {len(bad)} values that are no numbers.",
-                where="rows " + ", ".join(f"{row + 1} ({cells[row]!r})" for row in bad[:5]),
-                why="A number is to be predicted.", todo="Correct them, or use --problem multiclass.",
-            )  # fmt: skip
-        return values
+        tuples = {name: tuple(data[name]) for name in ("names", "classes", "marks")}
+        return TargetSchema(**{**data, **tuples, "pairs": tuple(tuple(pair) for pair in data["pairs"])})
 
 
-def sense_target(names: Sequence[str], columns: Sequence[np.ndarray], problem: str | None, tell: Callable[[Finding], None]) -> TargetSchema:
+def sense_target(
+    names: Sequence[str], columns: Sequence[np.ndarray], problem: str | None, tell: Tell
+) -> TargetSchema:
     """Finds out what kind of problem the target columns pose. Missing cells must be gone already.
+
+    Args:
+        names: of the target columns.
+        columns: their cells, `(n,)` each.
+        problem: the user's word, or None.
+        tell: receives findings.
 
     Raises:
         DataError: one value only, or nothing that can be predicted.
         UsageError: a problem that does not exist or does not fit.
     """
     if problem is not None and problem not in PROBLEMS:
-        raise UsageError(f"A problem is one of {', '.join(PROBLEMS)}; received {problem!r}.", where="--problem")
+        raise UsageError(
+            f"A problem is one of {', '.join(PROBLEMS)}; received {problem!r}.", where="--problem"
+        )
     if len(names) > 1:
-        return _several(names, columns, problem)
-    name, cells = names[0], flatten_lists(columns[0])
-    numerals = None
-    if cells.dtype == object:
-        tally = Counter(map(str, cells))
-        found, _, _ = recognise(sorted(tally), np.array([tally[level] for level in sorted(tally)]))
-        numerals = found.mark if found is not None else None
-    values = cells if cells.dtype != object else Numerals(numerals).parse(list(cells)) if numerals else None
+        return _several(names, columns, problem, tell)
+    name, cells = names[0], flatten(columns[0])
     texts = as_texts(cells)
-    distinct = sorted(set(texts))
+    distinct = list(dict.fromkeys(texts))
     if len(distinct) < 2:
         raise DataError(
-            f"The target {name!r} has one value only: {distinct[0] if distinct else 'nothing'}.", where=f"column {name!r}",
-            why="There is nothing to tell apart.", todo="Choose another target with --target.",
-        )  # fmt: skip
-    if problem in (None, "multilabel") and cells.dtype == object and numerals is None and (labels := _separated(texts)):
-        reason = f"several labels stand in one cell, {len(labels)} in all; --problem multiclass overrules"
-        return TargetSchema((name,), "multilabel", labels, separated=True, reason=reason)
-    numeric = values is not None
-    if problem == "regression" or (problem is None and numeric and not _few_values(cells, values, len(distinct))):
-        if not numeric:
-            raise UsageError(f"The target {name!r} is text and cannot be regressed.", where=f"column {name!r}", todo="Use --problem multiclass.")
+            f"The target {name!r} has one value only: {distinct[0] if distinct else 'nothing'}.",
+            where=f"column {name!r}",
+            why="There is nothing to tell apart.",
+            todo="Choose another target with --target.",
+        )
+    mark, values = _as_numbers(cells)
+    if problem in (None, "multilabel") and values is None:
+        labels, separator = separated(texts, forced=problem is not None)
+        if labels:
+            reason = f"several labels stand in one cell, {len(labels)} in all; --problem multiclass overrules"
+            return TargetSchema((name,), "multilabel", labels, separator=separator, reason=reason)
+    if problem == "multilabel":
+        raise UsageError(
+            f"No cell of {name!r} holds several labels.",
+            where="--problem multilabel",
+            todo="Separate labels by ';', or name several targets.",
+        )
+    if problem in ("regression", "multiregression") or (
+        problem is None and _is_quantity(cells, values, len(distinct))
+    ):
+        if values is None:
+            raise UsageError(
+                f"The target {name!r} is text and cannot be regressed.",
+                where=f"column {name!r}",
+                todo="Use --problem multiclass.",
+            )
         reason = f"{len(distinct)} different numbers; --problem multiclass overrules"
-        return TargetSchema((name,), "regression", numerals=numerals, kind="float", reason=reason)
-    return _classes(name, cells, texts, problem, numeric, tell)
+        return TargetSchema((name,), "regression", kind="float", marks=(mark,), reason=reason)
+    return _classes(name, cells, texts, problem, values is not None, tell)
 
 
-def _classes(name: str, cells: np.ndarray, texts: list[str], problem: str | None, numeric: bool, tell: Callable) -> TargetSchema:
+def _as_numbers(cells: np.ndarray) -> tuple[str, np.ndarray | None]:
+    """The decimal mark of numbers written as text, and the values; None where the cells are no numbers."""
+    if cells.dtype.kind == "M":
+        return "", None
+    if cells.dtype != object:
+        return "", cells.astype(np.float64)
+    tally = Counter("" if cell is None else cell for cell in cells.tolist())
+    levels, counts = list(tally), np.array(list(tally.values()))
+    found, _, _ = recognise(levels, counts)
+    if found is not None and not found.unit:
+        return found.mark, found.parse(cells.tolist())
+    share, distinct = plain_share(levels, counts)
+    if share >= 0.8 and distinct > CLASSES_OF_NUMBERS:
+        return ".", Numerals(".").parse(cells.tolist())
+    return "", None
+
+
+def _is_quantity(cells: np.ndarray, values: np.ndarray | None, distinct: int) -> bool:
+    """Numbers are classes when there are two of them, or few whole ones with enough rows each."""
+    if values is None or cells.dtype.kind == "b" or distinct == 2:
+        return False
+    whole = bool((values == np.round(values)).all())
+    return not (whole and distinct <= CLASSES_OF_NUMBERS and len(values) >= ROWS_PER_CLASS * distinct)
+
+
+def _classes(
+    name: str, cells: np.ndarray, texts: list[str], problem: str | None, numeric: bool, tell: Tell
+) -> TargetSchema:
     kind = {"b": "bool", "i": "int", "u": "int", "f": "float"}.get(cells.dtype.kind, "text")
-    if kind == "float" and all(_whole(text) for text in set(texts)):
+    if kind == "float" and all(map(_is_whole, set(texts))):
         kind = "int"
-    keys = [_key(text, kind) for text in texts]
-    counts = Counter(keys)
-    classes = tuple(sorted(counts, key=lambda label: (float(label), label) if kind in ("int", "float") else (0.0, label)))
+    counts = Counter(_key(text, kind) for text in texts)
+    classes = tuple(
+        sorted(counts, key=lambda label: (float(label), label) if kind in ("int", "float") else (0.0, label))
+    )
     if len(classes) > MOST_CLASSES or (kind == "text" and len(classes) > len(texts) / 2 and len(texts) > 20):
         raise DataError(
-            f"The target {name!r} has {len(classes)} different values in {len(texts)} rows.", where=f"column {name!r}",
-            why="Nearly every row would be a class of its own.", todo="Choose another target with --target.",
-        )  # fmt: skip
+            f"The target {name!r} has {len(classes)} different values in {len(texts)} rows.",
+            where=f"column {name!r}",
+            why="Nearly every row would be a class of its own."
+            + " A moment in time cannot be predicted as it stands." * (cells.dtype.kind == "M"),
+            todo="Choose another target with --target, or turn it into a number.",
+        )
+    if problem == "binary" and len(classes) != 2:
+        raise UsageError(
+            f"The target {name!r} has {len(classes)} classes, not two.",
+            where="--problem binary",
+            todo="Use --problem multiclass, or merge classes in the file.",
+        )
     _tell_about_classes(name, counts, tell)
     chosen = "binary" if len(classes) == 2 else "multiclass"
-    other = "regression" if numeric else "multilabel"
-    return TargetSchema((name,), chosen, classes, kind, reason=f"{len(classes)} different values; --problem {other} overrules")
+    overrule = "; --problem regression overrules" if numeric else ""
+    return TargetSchema((name,), chosen, classes, kind, reason=f"{len(classes)} different values{overrule}")
 
 
-def _tell_about_classes(name: str, counts: Counter, tell: Callable) -> None:
-    rare = [label for label, count in counts.items() if count < 6]
+def _tell_about_classes(name: str, counts: Counter, tell: Tell) -> None:
+    rare = [label for label, count in counts.items() if count < RARE_CLASS_ROWS]
     if rare:
-        tell(Finding("rare classes", "warning", f"{len(rare)} classes of {name!r} have fewer than six rows.", ", ".join(rare[:5]),
-                     "Their figures are little more than chance.", "They are kept, and stay in the training rows of every fold.", ""))  # fmt: skip
+        tell(
+            Finding(
+                "rare classes",
+                "warning",
+                f"{counted(len(rare), 'class')} of {name!r} with fewer than six rows.",
+                ", ".join(f"{label} ({counts[label]})" for label in rare[:5]),
+                "Their figures are little more than chance.",
+                "They are kept, and stay among the rows learnt from.",
+                "Merge them in the file, or leave their rows out.",
+            )
+        )
+    largest, total = max(counts.values()), sum(counts.values())
+    if largest > (1 - IMBALANCE) * total:
+        tell(
+            Finding(
+                "imbalance",
+                "warning",
+                f"One class of {name!r} holds {largest / total:.2%} of the rows.",
+                name,
+                "Accuracy is meaningless: always naming that class would look excellent.",
+                "Splits keep the shares of the classes, and the metric is chosen for it.",
+                "--metric",
+            )
+        )
     folded: dict[str, list[str]] = {}
     for label in counts:
-        folded.setdefault(str(label).strip().casefold(), []).append(label)
+        folded.setdefault(_folded(label), []).append(label)
     twins = [group for group in folded.values() if len(group) > 1]
     if twins:
-        tell(Finding("similar labels", "warning", f"{len(twins)} groups of labels differ only in case or spaces.", "; ".join(" / ".join(map(repr, group)) for group in twins[:3]),
-                     "They are probably one class each.", "Nothing: they are kept apart.", "Merge them in the file if they are one."))  # fmt: skip
+        tell(
+            Finding(
+                "similar labels",
+                "warning",
+                f"{len(twins)} groups of labels of {name!r} differ only in case, spaces or spelling.",
+                "; ".join(" / ".join(map(repr, group)) for group in twins[:3]),
+                "They are probably one class each.",
+                "Nothing: they are kept apart.",
+                "Merge them in the file if they are one.",
+            )
+        )
 
 
-def _several(names: Sequence[str], columns: Sequence[np.ndarray], problem: str | None) -> TargetSchema:
-    numbers = []
-    for name, cells in zip(names, columns, strict=True):
-        if cells.dtype == object:
-            raise DataError(f"The target {name!r} is text.", where=f"column {name!r}", why="Several targets must be numbers or 0/1 labels.",
-                            todo="Encode it as 0/1, or grow one study for each target.")  # fmt: skip
-        numbers.append(cells.astype(np.float64))
-    binary = all(np.isin(values, (0, 1)).all() for values in numbers)
-    chosen = problem if problem in ("multilabel", "multiregression") else "multilabel" if binary else "multiregression"
+def _several(
+    names: Sequence[str], columns: Sequence[np.ndarray], problem: str | None, tell: Tell
+) -> TargetSchema:
+    if len(set(names)) < len(names):
+        raise UsageError(
+            "A target is named twice.", where=f"--target {', '.join(names)}", todo="Name each column once."
+        )
+    if problem not in (None, "multilabel", "multiregression"):
+        raise UsageError(
+            f"{len(names)} targets are no {problem} problem.",
+            where="--problem",
+            todo="Use multilabel or multiregression.",
+        )
+    marks, numbers = zip(*[_as_numbers(flatten(cells)) for cells in columns], strict=True)
+    constant = [name for name, cells in zip(names, columns, strict=True) if len(set(as_texts(cells))) < 2]
+    if len(constant) == len(names):
+        raise DataError(
+            "Every target has one value only.", where=", ".join(names), why="There is nothing to tell apart."
+        )
+    if constant:
+        tell(
+            Finding(
+                "constant target",
+                "warning",
+                f"{len(constant)} targets have one value only.",
+                ", ".join(constant[:5]),
+                "Nothing can be learnt about them.",
+                "They are predicted as that value.",
+                "--target",
+            )
+        )
+    if all(values is None for values in numbers) and problem != "multiregression":
+        return _pairs(names, columns)
+    _refuse_text(names, numbers)
+    binary = all(np.isin(values[np.isfinite(values)], (0, 1)).all() for values in numbers)
+    chosen = problem or ("multilabel" if binary else "multiregression")
     if chosen == "multilabel" and not binary:
-        raise DataError("Several labels must be columns of 0 and 1.", where=", ".join(names), todo="Use --problem multiregression.")
+        raise DataError(
+            "Several labels must be columns of 0 and 1.",
+            where=", ".join(names),
+            todo="Use --problem multiregression.",
+        )
+    kind = "bool" if all(cells.dtype.kind == "b" for cells in columns) else "int" if binary else "float"
     classes = tuple(names) if chosen == "multilabel" else ()
-    return TargetSchema(tuple(names), chosen, classes, "int" if binary else "float", reason=f"{len(names)} target columns")
+    reason = f"{len(names)} target columns of {'0 and 1' if binary else 'numbers'}"
+    return TargetSchema(tuple(names), chosen, classes, kind, marks=marks, reason=reason)
 
 
-def _few_values(cells: np.ndarray, values: np.ndarray, distinct: int) -> bool:
-    """Numbers that are classes: two values, or few whole ones with enough rows each."""
-    if cells.dtype.kind == "b" or distinct == 2:
-        return True
-    whole = bool((values == np.round(values)).all())
-    return whole and distinct <= CLASSES_OF_NUMBERS and len(values) >= ROWS_PER_CLASS * distinct
+def _pairs(names: Sequence[str], columns: Sequence[np.ndarray]) -> TargetSchema:
+    """Several columns of two texts each, such as `no` and `yes`; the second in alphabetical order is 1."""
+    found = [sorted({text for text in as_texts(cells) if text is not None}) for cells in columns]
+    _refuse_text(names, [None if len(texts) != 2 else np.zeros(0) for texts in found])
+    pairs = tuple((texts[0], texts[1]) for texts in found)
+    return TargetSchema(
+        tuple(names),
+        "multilabel",
+        tuple(names),
+        "text",
+        pairs=pairs,
+        reason=f"{len(names)} target columns of two values",
+    )
 
 
-def _separated(texts: Sequence[str]) -> tuple[str, ...]:
-    """The labels when at least one cell in twenty holds several and labels repeat; else nothing."""
-    several = sum(bool(LABEL_SEPARATOR.search(text.strip(";| "))) for text in texts)
-    if several < 0.05 * len(texts):
-        return ()
-    counts = Counter(label for text in texts for label in LABEL_SEPARATOR.split(text.strip(";| ")) if label)
-    repeated = sum(count > 1 for count in counts.values())
-    return tuple(sorted(counts)) if repeated >= 0.5 * len(counts) and 2 <= len(counts) <= MOST_CLASSES else ()
+def _refuse_text(names: Sequence[str], numbers: Sequence[np.ndarray | None]) -> None:
+    bad = [name for name, values in zip(names, numbers, strict=True) if values is None]
+    if bad:
+        raise DataError(
+            f"The target {bad[0]!r} is text.",
+            where=", ".join(f"column {name!r}" for name in bad[:5]),
+            why="Several targets must all be numbers, or all have two values each.",
+            todo="Encode it as 0 and 1, or grow one study for each target.",
+        )
 
 
-def _indicators(cells: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    found = [set(LABEL_SEPARATOR.split(str(cell or "").strip(";| "))) for cell in flatten_lists(cells)]
-    return np.array([[int(label in row) for label in labels] for row in found], dtype=np.int64)
+def separated(texts: Sequence[str | None], forced: bool = False) -> tuple[tuple[str, ...], str]:
+    """The labels and what separates them, when cells hold several and labels repeat; else nothing.
+
+    A comma separates labels only if the labels are far fewer than their combinations; it is common in names.
+
+    >>> separated(["a;b", "b", "a", "b;a"] * 5)
+    (('a', 'b'), ';')
+    """
+    known = [text for text in texts if text]
+    for separator in SEPARATORS:
+        several = sum(separator in text.strip(f"{separator} ") for text in known)
+        if several < (1 if forced else max(1, SEVERAL * len(texts))):
+            continue
+        counts = Counter(label for text in known for label in set(_split(text, separator)))
+        repeated = sum(count > 1 for count in counts.values())
+        few = 2 <= len(counts) <= MOST_CLASSES and repeated >= (0.5 if separator != "," else 0.9) * len(
+            counts
+        )
+        if few and (forced or separator != "," or 2 * len(counts) <= len(set(known))):
+            return tuple(sorted(counts)), separator
+    return (), ""
 
 
-def _whole(text: str) -> bool:
+def _split(text: str, separator: str) -> list[str]:
+    return [label for part in text.split(separator) if (label := part.strip())]
+
+
+def _indicators(cells: np.ndarray, labels: Sequence[str], separator: str) -> np.ndarray:
+    codes = {label: code for code, label in enumerate(labels)}
+    indicators = np.zeros((len(cells), len(labels)), dtype=np.int64)
+    for row, text in enumerate(as_texts(cells)):
+        for label in _split(text or "", separator):
+            if label in codes:
+                indicators[row, codes[label]] = 1
+    return indicators
+
+
+def _numbers(cells: np.ndarray, name: str, mark: str) -> np.ndarray:
+    if cells.dtype != object:
+        return cells.astype(np.float64)
+    values = Numerals(mark or ".").parse(flatten(cells).tolist())
+    bad = [row for row in np.flatnonzero(np.isnan(values)).tolist() if cells[row] is not None]
+    if bad:
+        raise DataError(
+            f"The target {name!r} holds {len(bad)} values that are no numbers.",
+            where="rows " + ", ".join(f"{row + 1} ({str(cells[row])[:40]!r})" for row in bad[:5]),
+            why="A number is to be predicted.",
+            todo="Correct them or empty them (--drop-unlabelled leaves empty ones out), or use --problem multiclass.",
+        )
+    return values
+
+
+def _is_whole(text: str) -> bool:
     try:
         return float(text).is_integer()
     except ValueError:
@@ -245,6 +431,14 @@ def _key(text: str | None, kind: str) -> str:
     """The label of a cell; `1.0` and `1` are one label when labels are whole numbers."""
     if text is None:
         return ""
-    if kind == "int" and _whole(text):
+    if kind == "int" and _is_whole(text):
         return str(int(float(text)))
+    if kind == "bool" and text.strip().lower() in ("true", "false", "1", "0", "1.0", "0.0"):
+        return str(text.strip().lower() in ("true", "1", "1.0"))
     return text
+
+
+def _folded(label: str) -> str:
+    """One spelling for labels that are probably one class."""
+    text = label.strip().casefold()
+    return str(int(float(text))) if _is_whole(text) and abs(float(text)) < 2**53 else text

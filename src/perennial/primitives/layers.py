@@ -10,8 +10,11 @@ each for a reason:
 - categories of more than nine levels are embedded in eight dimensions (RealMLP-TD), since indicators of
   thousands of levels are slow;
 - label smoothing is off unless asked for, since log-loss and AUC suffer from it;
-- the number of steps is bounded, so that large tables see fewer than 256 epochs, and batches shrink on small
-  tables;
+- 64 epochs, not 256, of at most 6 000 steps, and a stop after a cycle that brought nothing: on five tables of
+  600 to 2 600 training rows (three seeds) 64 lost nothing and took a quarter of the time;
+- dropout and weight decay of RealMLP-TD, which the simple recipe leaves out, since small tables are soon
+  overfitted;
+- batches shrink on small tables;
 - validation loss, not the error rate, chooses the epoch that is kept: it is less noisy on small validation
   sets.
 """
@@ -69,8 +72,8 @@ class Mlp(Network):
             "steps": Parameter(6_000, low=10, high=1_000_000, log=True, doc="at most so many updates"),
             "learning_rate": Parameter(0.04, low=1e-4, high=1.0, log=True, doc="peak of the schedule"),
             "batch": Parameter(256, low=8, high=8192, log=True, doc="at most so many rows an update"),
-            "dropout": Parameter(0.0, low=0.0, high=0.9, doc="share of hidden units left out in training"),
-            "weight_decay": Parameter(0.0, low=0.0, high=1.0, doc="pull of weights to zero"),
+            "dropout": Parameter(0.15, low=0.0, high=0.9, doc="share of hidden units left out in training"),
+            "weight_decay": Parameter(0.02, low=0.0, high=1.0, doc="pull of weights to zero"),
             "label_smoothing": Parameter(
                 0.0, low=0.0, high=0.5, doc="share of the target spread over all classes"
             ),

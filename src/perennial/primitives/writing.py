@@ -59,6 +59,8 @@ class Tfidf(Learner):
         from scipy import sparse
 
         parts = [sparse.csr_matrix((rows_of(inputs[0]), 0))]
+        if not rows_of(inputs[0]):
+            return sparse.csr_matrix((0, sum(map(len, state.arrays.values()))))
         for field, column in inputs[0].items():
             rows = _shortened(column)
             for kind, vectoriser in _vectorisers(len(rows), **parameters):

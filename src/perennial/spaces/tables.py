@@ -103,7 +103,7 @@ class _Encoders:
         """Parts side by side."""
         return parts[0] if len(parts) == 1 else self.call("join", *parts)
 
-    def scaled(self, prefix: str, clip: bool = False) -> list[Program]:
+    def scaled(self, prefix: str, clip: bool = False, default: int = 0) -> list[Program]:
         """Numbers imputed and on one scale, with a choice of how."""
         if not self.numbers:
             return []
@@ -112,7 +112,7 @@ class _Encoders:
         bent = self.call("smooth_clip", self.call("robust_scale", filled))
         ranked = self.call("impute", self.call("quantile_normal", self.joined(self.numbers)))
         options = [bent, ranked] if clip else [plain, bent, ranked, self.call("piecewise_linear", filled, bins=integer(f"{prefix}.bins", 4, 32, log=True, default=10))]
-        return [one_of(f"{prefix}.numbers", options)]
+        return [one_of(f"{prefix}.numbers", options, default=default)]
 
     def indicators(self, prefix: str) -> list[Program]:
         """Categories as indicators, with target means beside when levels are many."""
@@ -135,9 +135,9 @@ class _Encoders:
 
 
 def _linear(encoders: _Encoders) -> Program:
-    parts = [*encoders.scaled("linear"), *encoders.indicators("linear"), *encoders.text("linear", sparse=True)]
+    parts = [*encoders.scaled("linear", default=3), *encoders.indicators("linear"), *encoders.text("linear", sparse=True)]
     penalty = real("linear.penalty", 0.01, 1000.0, log=True, default=1.0, regularises=1)
-    return encoders.call("linear", encoders.joined(parts), penalty=penalty)
+    return encoders.call("linear", encoders.joined(parts), penalty=penalty, path=True)
 
 
 def _nearest(encoders: _Encoders) -> Program:
@@ -151,7 +151,7 @@ def _kernel(encoders: _Encoders) -> Program:
     width = real("kernel.width", 0.3, 4.0, log=True, default=1.0, regularises=1)
     features = encoders.call("kernel_features", encoders.joined(parts), width=width, landmarks=500)
     penalty = real("kernel.penalty", 0.001, 10.0, log=True, default=0.1, regularises=1)
-    return encoders.call("linear", features, penalty=penalty)
+    return encoders.call("linear", features, penalty=penalty, path=True)
 
 
 def _forest(word: str, encoders: _Encoders) -> Program:
@@ -186,7 +186,7 @@ def _boosted(encoders: _Encoders, rows: int) -> Program:
 
 
 def _network(encoders: _Encoders, output: Type) -> Program:
-    inputs = [*encoders.scaled("net", clip=True), *encoders.categories, *encoders.text("net", sparse=False)]
+    inputs = [*encoders.scaled("net", clip=True, default=1), *encoders.categories, *encoders.text("net", sparse=False)]
     classify = output.name in ("Dist", "Marginals")
     return encoders.call(
         "mlp",
@@ -194,8 +194,8 @@ def _network(encoders: _Encoders, output: Type) -> Program:
         width=integer("net.width", 32, 512, log=True, default=256),
         depth=integer("net.depth", 1, 4, default=3),
         learning_rate=real("net.rate", 0.005, 0.2, log=True, default=0.04 if classify else 0.07),
-        dropout=real("net.dropout", 0.0, 0.4, default=0.1, regularises=1),
-        weight_decay=real("net.decay", 1e-4, 0.2, log=True, default=0.01, regularises=1),
+        dropout=real("net.dropout", 0.0, 0.4, default=0.15, regularises=1),
+        weight_decay=real("net.decay", 1e-3, 0.2, log=True, default=0.02, regularises=1),
         activation="selu" if classify else "mish",
     )
 

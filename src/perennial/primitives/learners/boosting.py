@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from perennial.lang.ops import FitContext, Parameter, State
-from perennial.primitives.learners.base import Predictor, dense, weights_of, width_of
+from perennial.primitives.learners.base import Predictor, dense, width_of
 
 CURVE_EVERY = 10
 LARGEST_NATIVE_LEVELS = 4_000
@@ -62,8 +62,10 @@ class LightGBM(Predictor):
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
         values, columns = dense(inputs), []
+        asked = values if len(values) else np.zeros((1, values.shape[1]))  # LightGBM refuses no rows at all
         for index in range(len(state.texts) - 1):
-            columns.append(_Boosters.get(state.texts[f"booster{index}"]).predict(values, num_threads=0 if len(values) > 2_000 else 1))
+            booster = _Boosters.get(state.texts[f"booster{index}"])
+            columns.append(booster.predict(asked, num_threads=0 if len(asked) > 2_000 else 1)[: len(values)])
         output = state.texts["output"]
         if output == "Dist":
             return columns[0] if columns[0].ndim == 2 else np.column_stack([1.0 - columns[0], columns[0]])
@@ -104,8 +106,7 @@ class LightGBM(Predictor):
         )  # fmt: skip
         if index == 0:
             _write_curve(context, history)
-        best = booster.best_iteration if booster.best_iteration > 0 else None
-        return booster.model_to_string(num_iteration=best, importance_type="gain")
+        return booster.model_to_string(num_iteration=_best_round(history), importance_type="gain")
 
 
 class _Boosters:
@@ -166,6 +167,13 @@ def _stop_at(deadline: float) -> Any:
 
     callback.order = 40
     return callback
+
+
+def _best_round(history: dict[str, Any]) -> int | None:
+    """The round with the lowest loss on the validation rows, also when the deadline came first; None for all rounds."""
+    for losses in next(iter(history.values()), {}).values():
+        return int(np.argmin(losses)) + 1
+    return None
 
 
 def _write_curve(context: FitContext, history: dict[str, Any]) -> None:

@@ -7,17 +7,21 @@ damaged or hostile file can never make compiled code read outside its arrays.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from perennial.errors import DamagedFile
+from perennial.errors import DamagedFile, ProgramError
 from perennial.lang.ops import FitContext, Parameter, State
 from perennial.primitives.learners.base import Predictor, dense, weights_of, width_of
 
-MOST_NODES = 500_000
+MOST_BYTES = 16_000_000
+SPLIT_BYTES = 12
+LEAVES_A_ROW = 0.65  # of a tree, times the fewest rows in a leaf
 TREES_AT_ONCE = 25
+FIRST_TREES = 5
 LEAF = -1
 
 
@@ -26,9 +30,8 @@ class Forest(Predictor):
 
     Args:
         trees: how many, when time and size allow.
-        min_rows: in a leaf; raised on large data so that a forest stays below half a million nodes.
+        min_rows: in a leaf; raised on large data so that a forest stays near 16 MB.
         max_features: share of columns tried at a split.
-        criterion_gini: unused by regression.
     """
 
     cost = 3.0
@@ -47,26 +50,27 @@ class Forest(Predictor):
     def fit(self, inputs: tuple, target: np.ndarray, context: FitContext, *, trees: int = 200, min_rows: int = 1, max_features: float = 0.5) -> State:
         n, values = context.train_rows, _finite(dense(inputs))
         truth = np.asarray(target)[:n]
-        smallest = max(min_rows, int(np.ceil(n * trees * 1.3 / MOST_NODES)))
+        most = MOST_BYTES / (SPLIT_BYTES + 4 * (truth.shape[1] if truth.ndim == 2 else max(1, width_of(context) - 1)))
+        smallest = max(min_rows, int(np.ceil(LEAVES_A_ROW * n * trees / most)))
         forest = self._forest(context, smallest, max_features)
-        trees = max(TREES_AT_ONCE, int(trees * context.fidelity))
+        trees = max(FIRST_TREES, int(trees * context.fidelity))
         while len(getattr(forest, "estimators_", ())) < trees:
             before, built = time.monotonic(), len(getattr(forest, "estimators_", ()))
-            forest.n_estimators = min(trees, built + TREES_AT_ONCE)
+            forest.n_estimators = min(trees, built + (TREES_AT_ONCE if built else FIRST_TREES))
             forest.fit(values[:n], truth, sample_weight=weights_of(context))
-            if 2 * time.monotonic() - before > context.deadline:
+            now = time.monotonic()
+            if now + TREES_AT_ONCE / (forest.n_estimators - built) * (now - before) > context.deadline:
                 break
         classes = getattr(forest, "classes_", None)
         return State(_arrays(forest.estimators_, classes, context), {"output": context.output.name})
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
         values = _finite(dense(inputs)).astype(np.float32)
-        total: Any = 0.0
-        trees = _trees(state, values.shape[1])
+        output, trees = state.texts["output"], _trees(state, values.shape[1])
+        total = np.zeros((len(values), state.arrays["value"].shape[1] + (output == "Dist")))
         for tree in trees:
-            total = total + tree.predict(values).reshape(len(values), -1)
+            total += tree.predict(values).reshape(total.shape)
         mean = total / len(trees)
-        output = state.texts["output"]
         if output == "Dist":
             full = np.zeros((len(values), int(state.arrays["width"][0])))
             full[:, state.arrays["classes"]] = mean
@@ -78,55 +82,105 @@ class Forest(Predictor):
 
         kind = "Classifier" if context.output.name == "Dist" else "Regressor"
         return getattr(ensemble, self._kind + kind)(
-            n_estimators=TREES_AT_ONCE, min_samples_leaf=min_rows, max_features=max_features, n_jobs=context.threads,
+            n_estimators=FIRST_TREES, min_samples_leaf=min_rows, max_features=max_features, n_jobs=context.threads,
             random_state=context.seed, warm_start=True,
         )  # fmt: skip
 
 
 def _arrays(estimators: list, classes: Any, context: FitContext) -> dict[str, np.ndarray]:
+    """All trees, one after another, without what follows from the rest.
+
+    Nodes are in depth-first order, so a left child is the next node. Only inner nodes have a feature, a threshold and a
+    right child, only leaves a value; the share of the first class is what the others leave.
+    """
     trees = [estimator.tree_ for estimator in estimators]
-
-    def joined(name: str, kind: Any) -> np.ndarray:
-        return np.concatenate([getattr(tree, name) for tree in trees]).astype(kind)
-
-    values = np.concatenate([tree.value for tree in trees])
-    values = values[:, :, 0] if classes is None else values[:, 0, :]
+    left, right, feature, threshold = (
+        np.concatenate([getattr(tree, name) for tree in trees])
+        for name in ("children_left", "children_right", "feature", "threshold")
+    )
+    sizes = np.array([tree.node_count for tree in trees], dtype=np.int64)
+    inner = left != LEAF
+    own = np.arange(len(left)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    if (left[inner] != own[inner] + 1).any():
+        raise ProgramError("The nodes of scikit-learn's trees are not in depth-first order.", todo="Report its version.")
+    values = np.concatenate([tree.value for tree in trees])[~inner]
+    values = values[:, :, 0] if classes is None else values[:, 0, 1:]
     return {
-        "sizes": np.array([tree.node_count for tree in trees], dtype=np.int64),
-        "left": joined("children_left", np.int32),
-        "right": joined("children_right", np.int32),
-        "feature": joined("feature", np.int32),
-        "threshold": joined("threshold", np.float64),
-        "missing_left": np.concatenate([tree.missing_go_to_left for tree in trees]).astype(np.uint8),
+        "sizes": sizes,
+        "inner": np.packbits(inner),
+        "missing_left": np.packbits(np.concatenate([tree.missing_go_to_left for tree in trees])[inner] != 0),
+        "right": right[inner].astype(np.int32),
+        "feature": feature[inner].astype(np.int32 if feature.max(initial=0) > 32_000 else np.int16),
+        "threshold": _rounded_down(threshold[inner]),
         "value": values.astype(np.float32),
-        "classes": np.arange(values.shape[1]) if classes is None else np.asarray(classes, dtype=np.int64),
+        "classes": np.arange(1) if classes is None else np.asarray(classes, dtype=np.int64),
         "width": np.array([width_of(context)], dtype=np.int64),
     }
 
 
+def _rounded_down(thresholds: np.ndarray) -> np.ndarray:
+    """The next 32-bit number below: the trees compare 32-bit numbers, so every comparison stays the same."""
+    rounded = thresholds.astype(np.float32)
+    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
 def _trees(state: State, features: int) -> list[Any]:
     """scikit-learn trees from the arrays of a state; every index is checked first."""
+    arrays = state.arrays
+    sizes = [int(size) for size in arrays["sizes"]]
+    inner = _bits(arrays["inner"], sum(sizes))
+    _check_lengths(arrays, sizes, inner)
+    missing = _bits(arrays["missing_left"], int(inner.sum()))
+    node, split, leaf, trees = 0, 0, 0, []
+    for size in sizes:
+        here = inner[node : node + size]
+        splits, leaves = slice(split, split + int(here.sum())), slice(leaf, leaf + int((~here).sum()))
+        left, right, feature = np.full(size, LEAF), np.full(size, LEAF), np.full(size, -2)
+        left[here] = np.flatnonzero(here) + 1
+        right[here], feature[here] = arrays["right"][splits], arrays["feature"][splits]
+        _check(left, right, feature, features)
+        values = np.zeros((size, arrays["value"].shape[1]))
+        values[~here] = arrays["value"][leaves]
+        threshold, to_left = np.full(size, -2.0), np.zeros(size, dtype=np.uint8)
+        threshold[here], to_left[here] = arrays["threshold"][splits], missing[splits]
+        trees.append(_tree(left, right, feature, threshold, to_left, values, state, features))
+        node, split, leaf = node + size, splits.stop, leaves.stop
+    return trees
+
+
+def _tree(left, right, feature, threshold, to_left, values, state: State, features: int) -> Any:
     from sklearn.tree._tree import NODE_DTYPE, Tree
 
-    arrays, start, trees = state.arrays, 0, []
-    for size in arrays["sizes"]:
-        part = slice(start, start + int(size))
-        left, right, feature = (arrays[name][part].astype(np.int64) for name in ("left", "right", "feature"))
-        _check(left, right, feature, features)
-        values = np.ascontiguousarray(arrays["value"][part].astype(np.float64))
-        single = state.texts["output"] == "Dist"
-        shape = (values.shape[0], 1, values.shape[1]) if single else (values.shape[0], values.shape[1], 1)
-        nodes = np.zeros(len(left), dtype=NODE_DTYPE)
-        nodes["left_child"], nodes["right_child"], nodes["feature"] = left, right, np.where(left == LEAF, -2, feature)
-        nodes["threshold"] = arrays["threshold"][part]
-        nodes["n_node_samples"], nodes["weighted_n_node_samples"] = 1, 1.0
-        nodes["missing_go_to_left"] = arrays["missing_left"][part]
-        outputs = shape[1]
-        tree = Tree(features, np.full(outputs, shape[2], dtype=np.intp), outputs)
-        tree.__setstate__({"max_depth": 1, "node_count": len(left), "nodes": nodes, "values": values.reshape(shape)})
-        trees.append(tree)
-        start += int(size)
-    return trees
+    if state.texts["output"] == "Dist":
+        values = np.column_stack([np.maximum(0.0, 1.0 - values.sum(axis=1)), values])[:, None, :]
+    else:
+        values = values[:, :, None]
+    nodes = np.zeros(len(left), dtype=NODE_DTYPE)
+    nodes["left_child"], nodes["right_child"], nodes["feature"], nodes["threshold"] = left, right, feature, threshold
+    nodes["missing_go_to_left"], nodes["n_node_samples"], nodes["weighted_n_node_samples"] = to_left, 1, 1.0
+    outputs = values.shape[1]
+    tree = Tree(features, np.full(outputs, values.shape[2], dtype=np.intp), outputs)
+    tree.__setstate__({"max_depth": 1, "node_count": len(nodes), "nodes": nodes, "values": np.ascontiguousarray(values)})
+    return tree
+
+
+def _bits(packed: np.ndarray, count: int) -> np.ndarray:
+    if len(packed) * 8 < count:
+        raise DamagedFile("A forest has fewer nodes than it says.")
+    return np.unpackbits(packed, count=count).astype(bool)
+
+
+def _check_lengths(arrays: Mapping[str, np.ndarray], sizes: list[int], inner: np.ndarray) -> None:
+    splits, classes = int(inner.sum()), arrays["classes"]
+    fine = (
+        min(sizes, default=0) > 0
+        and all(len(arrays[name]) == splits for name in ("right", "feature", "threshold"))
+        and arrays["value"].ndim == 2
+        and len(arrays["value"]) == len(inner) - splits
+        and ((classes >= 0) & (classes < max(1, int(arrays["width"][0])))).all()
+    )
+    if not fine:
+        raise DamagedFile("The arrays of a forest do not belong together.")
 
 
 def _check(left: np.ndarray, right: np.ndarray, feature: np.ndarray, features: int) -> None:

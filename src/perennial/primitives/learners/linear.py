@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ import numpy as np
 from perennial.lang.ops import FitContext, Parameter, State
 from perennial.primitives.learners.base import Predictor, sigmoid, softmax, stacked, weights_of, width_of
 
-MOST_STEPS = 300
+MOST_STEPS = 150
 LOWEST_LOGIT = -20.0
-NEWTON_COLUMNS = 600
+NEWTON_COLUMNS = 150
 PATH_FACTOR = 4.0
 PATH_STEPS = 7
+SMALLEST_GAIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,10 @@ class Linear(Predictor):
         values, truth, n = stacked(inputs), np.asarray(target), context.train_rows
         known, weights = truth[:n], weights_of(context)
 
-        def fit_at(strength: float) -> Lines:
-            return _fit(values[:n], known, strength, weights, context)
+        rows = values[:n]
+
+        def fit_at(strength: float, start: Lines | None = None) -> Lines:
+            return _fit(rows, known, strength, weights, context, start)
 
         if path and len(truth) > n:
             lines = _walk(fit_at, lambda lines: _loss(lines.scores(values[n:]), truth[n:], context), penalty, context)
@@ -83,9 +85,12 @@ class Linear(Predictor):
 
 
 def _walk(
-    fit_at: Callable[[float], Lines], loss: Callable[[Lines], float], penalty: float, context: FitContext
+    fit_at: Callable[..., Lines], loss: Callable[[Lines], float], penalty: float, context: FitContext
 ) -> Lines:
-    """The best model on a walk along the penalties, which turns once and stops when the loss rises."""
+    """The best model on a walk along the penalties, which turns once and stops when the loss falls no more.
+
+    Each fit starts from the best one so far.
+    """
     best = fit_at(penalty)
     lowest, steps, longest = loss(best), 1, 0.0
     context.curve.append({"step": 0, "validation": lowest})
@@ -96,11 +101,11 @@ def _walk(
             if begin + 2.0 * longest > context.deadline:
                 return best
             place *= factor
-            candidate = fit_at(place)
+            candidate = fit_at(place, best)
             value, steps = loss(candidate), steps + 1
             longest = max(longest, time.monotonic() - begin)
             context.curve.append({"step": steps - 1, "validation": value})
-            if not value < lowest:
+            if not value < lowest * (1.0 - SMALLEST_GAIN):
                 break
             best, lowest, moved = candidate, value, True
         if moved:
@@ -127,9 +132,11 @@ def _bounds(known: np.ndarray, context: FitContext) -> np.ndarray:
     return np.stack([low - 0.5 * (high - low), high + 0.5 * (high - low)])
 
 
-def _fit(values: Any, truth: np.ndarray, penalty: float, weights: np.ndarray | None, context: FitContext) -> Lines:
+def _fit(
+    values: Any, truth: np.ndarray, penalty: float, weights: np.ndarray | None, context: FitContext, start: Lines | None
+) -> Lines:
     if context.output.name == "Dist":
-        return _logistic(values, truth.astype(np.int64), width_of(context), penalty, weights)
+        return _logistic(values, truth.astype(np.int64), width_of(context), penalty, weights, start)
     if context.output.name == "Marginals":
         labels = [_logistic(values, column.astype(np.int64), 2, penalty, weights) for column in truth.T]
         coefficients = np.column_stack([label.coefficients[:, 1] - label.coefficients[:, 0] for label in labels])
@@ -144,7 +151,9 @@ def _ridge(values: Any, truth: np.ndarray, penalty: float, weights: np.ndarray |
     return Lines(np.reshape(model.coef_, (truth.shape[1], -1)).T, np.reshape(model.intercept_, -1))
 
 
-def _logistic(values: Any, truth: np.ndarray, k: int, penalty: float, weights: np.ndarray | None) -> Lines:
+def _logistic(
+    values: Any, truth: np.ndarray, k: int, penalty: float, weights: np.ndarray | None, start: Lines | None = None
+) -> Lines:
     """A class without rows gets a very low intercept.
 
     Newton steps (exact, few) where their matrix is small, else L-BFGS, which may stop a little early.
@@ -159,9 +168,12 @@ def _logistic(values: Any, truth: np.ndarray, k: int, penalty: float, weights: n
     if len(present) == 1:
         intercepts[present[0]] = 0.0
         return Lines(coefficients, intercepts)
-    size = values.shape[1] * (1 if len(present) == 2 else len(present))
-    newton = size <= NEWTON_COLUMNS and size <= math.sqrt(1e9 / max(1, len(truth))) * 4 and isinstance(values, np.ndarray)
-    model = LogisticRegression(C=1.0 / penalty, solver="newton-cholesky" if newton else "lbfgs", max_iter=MOST_STEPS)
+    newton = len(present) == 2 and values.shape[1] <= NEWTON_COLUMNS and isinstance(values, np.ndarray)
+    solver = "newton-cholesky" if newton else "lbfgs"
+    model = LogisticRegression(C=1.0 / penalty, solver=solver, max_iter=MOST_STEPS, warm_start=True)
+    if start is not None:
+        chosen = present[1:] if len(present) == 2 else present
+        model.coef_, model.intercept_ = start.coefficients[:, chosen].T.copy(), start.intercepts[chosen].copy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(values, truth, sample_weight=weights)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from perennial.lang.ops import FitContext, Parameter, State
-from perennial.primitives.learners.base import Predictor, dense, width_of
+from perennial.primitives.learners.base import Predictor, dense, weights_of, width_of
 
 MOST_ROWS = 10_000
 CHUNK = 1_000
+SMALLEST_WEIGHT = 1e-12
 
 
 class KNearest(Predictor):
@@ -37,11 +38,11 @@ class KNearest(Predictor):
         values, truth = dense(inputs)[np.sort(rows)], np.asarray(target)[np.sort(rows)]
         if context.output.name == "Dist":
             truth = np.eye(width_of(context))[truth.astype(np.int64)]
-        return State(
-            {"values": values.astype(np.float32), "truth": truth.reshape(len(truth), -1).astype(np.float64),
-             "prior": truth.reshape(len(truth), -1).mean(axis=0).astype(np.float64)},
-            {"output": context.output.name},
-        )  # fmt: skip
+        truth, weights = truth.reshape(len(truth), -1).astype(np.float64), weights_of(context)
+        counts = np.ones(len(truth)) if weights is None else np.maximum(weights[np.sort(rows)], SMALLEST_WEIGHT)
+        prior = counts @ truth / counts.sum()
+        arrays = {"values": values.astype(np.float32), "truth": truth, "counts": counts, "prior": prior}
+        return State(arrays, {"output": context.output.name})
 
     def call(self, *inputs: Any, state: State, neighbours: int = 15, sharpness: float = 1.0) -> np.ndarray:
         known, truth = state.arrays["values"], state.arrays["truth"]
@@ -52,11 +53,11 @@ class KNearest(Predictor):
             squared = np.maximum((part**2).sum(axis=1)[:, None] + lengths - 2 * part @ known.T, 0.0)
             nearest = np.argpartition(squared, count - 1, axis=1)[:, :count]
             distance = np.sqrt(np.take_along_axis(squared, nearest, axis=1)).astype(np.float64)
-            weight = 1.0 / (distance + 1e-3) ** sharpness
+            weight = state.arrays["counts"][nearest] / (distance + 1e-3) ** sharpness
             mean = (weight[:, :, None] * truth[nearest]).sum(axis=1) / weight.sum(axis=1)[:, None]
             result[start : start + CHUNK] = mean
         if state.texts["output"] in ("Dist", "Marginals"):
-            result = (count * result + state.arrays["prior"]) / (count + 1)
+            result = np.clip((count * result + state.arrays["prior"]) / (count + 1), 0.0, 1.0)
         return result[:, 0] if state.texts["output"] == "Real" else result
 
 
