@@ -12,7 +12,9 @@ DATA = Path(__file__).parent / "data"
 
 def main():
     words, row = vocabulary(), Var("row")
-    numbers = call(words["join"], call(words["numbers"], row), call(words["ordinal"], call(words["categories"], row)))
+    numbers = call(
+        words["join"], call(words["numbers"], row), call(words["ordinal"], call(words["categories"], row))
+    )
     boosted = call(words["lightgbm"], numbers, leaves=integer("leaves", 4, 64, log=True))
     forest = call(words["extra_trees"], numbers, max_features=real("max_features", 0.2, 1.0))
     space = Space(Lambda(("row",), one_of("learner", [boosted, forest])))

@@ -12,7 +12,11 @@ from perennial import analysis, metrics
 def task():
     generator = np.random.default_rng(0)
     n = 600
-    inputs = {"f0001": generator.normal(size=n), "f0002": generator.integers(0, 3, n).astype(np.int32), "f0003": generator.normal(size=n)}
+    inputs = {
+        "f0001": generator.normal(size=n),
+        "f0002": generator.integers(0, 3, n).astype(np.int32),
+        "f0003": generator.normal(size=n),
+    }
     target = 3.0 * inputs["f0001"] + generator.normal(scale=0.1, size=n)
     schema = SimpleNamespace(
         display_name=lambda field: {"f0001": "used", "f0002": "place", "f0003": "noise"}[field],
@@ -23,7 +27,9 @@ def task():
 
 def test_importance_finds_the_only_column_that_is_used(task):
     rows = np.arange(task.rows)
-    found = analysis.importance(task, rows, lambda inputs: 3.0 * inputs["f0001"], metrics.resolve("rmse"), 60.0, 0)
+    found = analysis.importance(
+        task, rows, lambda inputs: 3.0 * inputs["f0001"], metrics.resolve("rmse"), 60.0, 0
+    )
     assert found[0]["column"] == "used" and found[0]["fall"] > 1.0
     assert all(abs(entry["fall"]) < 1e-9 for entry in found[1:])
 
@@ -34,7 +40,9 @@ def test_importance_agrees_with_scikit_learn_in_size(task):
 
     x = np.column_stack(list(task.inputs.values()))
     model = LinearRegression().fit(x, task.target)
-    theirs = permutation_importance(model, x, task.target, scoring="neg_root_mean_squared_error", n_repeats=5, random_state=0)
+    theirs = permutation_importance(
+        model, x, task.target, scoring="neg_root_mean_squared_error", n_repeats=5, random_state=0
+    )
     ours = analysis.importance(task, np.arange(task.rows), lambda inputs: model.predict(np.column_stack(list(inputs.values()))),
                                metrics.resolve("rmse"), 60.0, 0)  # fmt: skip
     assert ours[0]["fall"] == pytest.approx(theirs.importances_mean[0], rel=0.15)

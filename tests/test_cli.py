@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random
 import subprocess
 import sys
 import time
@@ -27,7 +28,13 @@ def test_grow_prints_one_json_object_with_the_promised_keys(grown):
 
 
 def test_a_study_folder_holds_what_was_promised(grown):
-    assert {path.name for path in grown.iterdir()} >= {"study.db", "report.html", "card.md", "best", "README.txt"}
+    assert {path.name for path in grown.iterdir()} >= {
+        "study.db",
+        "report.html",
+        "card.md",
+        "best",
+        "README.txt",
+    }
     assert not [path for path in grown.rglob("*") if path.suffix in {".pkl", ".pickle", ".joblib"}]
 
 
@@ -72,7 +79,9 @@ def test_predict_without_a_needed_column_says_which_and_exits_3(grown, command, 
 def test_evaluate_refuses_rows_it_was_grown_on(grown, command, examples, tmp_path):
     done = command("evaluate", grown, examples / "penguins.csv", cwd=tmp_path, check=3)
     assert "--allow-overlap" in done.stderr
-    told = command("evaluate", grown, examples / "penguins.csv", "--allow-overlap", "--json", cwd=tmp_path, check=0)
+    told = command(
+        "evaluate", grown, examples / "penguins.csv", "--allow-overlap", "--json", cwd=tmp_path, check=0
+    )
     assert json.loads(told.stdout)["value"] > 0.95
 
 
@@ -127,7 +136,9 @@ def test_help_is_quick_and_imports_nothing_heavy():
 
 
 def test_import_perennial_imports_nothing_heavy():
-    heavy = "{'keras', 'torch', 'sklearn', 'lightgbm', 'duckdb', 'numba', 'scipy', 'pandas', 'altair', 'numpy'}"
+    heavy = (
+        "{'keras', 'torch', 'sklearn', 'lightgbm', 'duckdb', 'numba', 'scipy', 'pandas', 'altair', 'numpy'}"
+    )
     code = f"import sys, perennial; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
@@ -140,7 +151,19 @@ def test_times_that_cannot_be_read_are_refused(text):
 
 def test_every_verb_is_documented(command, tmp_path):
     told = command("--help", cwd=tmp_path, check=0).stdout
-    for verb in ("grow", "status", "stop", "board", "report", "show", "explain", "predict", "evaluate", "bench", "doctor"):
+    for verb in (
+        "grow",
+        "status",
+        "stop",
+        "board",
+        "report",
+        "show",
+        "explain",
+        "predict",
+        "evaluate",
+        "bench",
+        "doctor",
+    ):
         assert verb in told
         assert command(verb, "--help", cwd=tmp_path, check=0).stdout.strip()
 
@@ -149,3 +172,16 @@ def test_doctor_is_happy_with_this_environment_and_a_study(grown, command, examp
     told = json.loads(command("doctor", grown, "--json", cwd=grown.parent).stdout)
     assert {check["name"]: check["text"] for check in told if not check["ok"]} == {}
     assert command("doctor", examples / "credit.csv", cwd=grown.parent, check=0).stdout.count("ok") >= 8
+
+
+def test_a_number_is_predicted_with_an_interval_that_mostly_holds_the_truth(command, tmp_path):
+    generator = random.Random(0)
+    rows = [(x := generator.uniform(0, 9), 2 * x + generator.gauss(0, 1)) for _ in range(200)]
+    (tmp_path / "line.csv").write_text("x,y\n" + "\n".join(f"{x:.4f},{y:.4f}" for x, y in rows))
+    command("grow", "line.csv", "--trials", "1", "--workers", "1", "--out", "s", cwd=tmp_path, check=0)
+    told = list(
+        csv.DictReader(command("predict", "s", "line.csv", cwd=tmp_path, check=0).stdout.splitlines())
+    )
+    assert list(told[0]) == ["y", "low", "high"]
+    inside = [float(row["low"]) <= y <= float(row["high"]) for row, (_, y) in zip(told, rows, strict=True)]
+    assert sum(inside) > 0.8 * len(inside)

@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "concepts").glob("*.md")), *sorted((ROOT / "docs" / "shelves").glob("*.md"))]
+PAGES = [
+    ROOT / "docs" / "tutorial.md",
+    *sorted((ROOT / "docs" / "concepts").glob("*.md")),
+    *sorted((ROOT / "docs" / "shelves").glob("*.md")),
+]
 
 
 def blocks(page, language):
@@ -30,7 +34,12 @@ def test_the_commands_of_the_tutorial_run(workplace):
         for line in block.splitlines():
             if line.startswith("$ perennial "):
                 arguments = shlex.split(line.removeprefix("$ perennial "))
-                done = subprocess.run([sys.executable, "-m", "perennial", *arguments], cwd=workplace, capture_output=True, text=True)
+                done = subprocess.run(
+                    [sys.executable, "-m", "perennial", *arguments],
+                    cwd=workplace,
+                    capture_output=True,
+                    text=True,
+                )
                 assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert (workplace / "predictions.csv").is_file()
 
@@ -45,7 +54,12 @@ def test_the_python_of_a_page_runs(page, workplace):
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_runs(example, workplace):
-    done = subprocess.run([sys.executable, str(workplace / "examples" / example.name)], cwd=workplace, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(workplace / "examples" / example.name)],
+        cwd=workplace,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
@@ -53,4 +67,6 @@ def test_an_example_runs(example, workplace):
 def test_links_between_pages_lead_somewhere():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
-            assert target.startswith("http") or (page.parent / target).exists(), f"{page.name} links to {target}"
+            assert target.startswith("http") or (page.parent / target).exists(), (
+                f"{page.name} links to {target}"
+            )

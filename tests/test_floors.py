@@ -19,7 +19,19 @@ FLOORS = [
     {"weights", "model", "trainers"},
     {"library"},
     {"evaluate", "history", "study", "assembly", "analysis", "judgement", "workflow"},
-    {"report", "charts", "terminal", "export", "estimators", "human", "web", "doctor", "bench", "cli", "__main__"},
+    {
+        "report",
+        "charts",
+        "terminal",
+        "export",
+        "estimators",
+        "human",
+        "web",
+        "doctor",
+        "bench",
+        "cli",
+        "__main__",
+    },
     {"testing"},
 ]
 SHELVES = {"strategies", "storages", "executors", "trainers"}
@@ -31,11 +43,15 @@ def floor_of(room):
     for number, rooms in enumerate(FLOORS):
         if room in rooms:
             return number
-    raise AssertionError(f"`{room}` stands on no floor: give it one in tests/test_floors.py and in DESIGN §4.")
+    raise AssertionError(
+        f"`{room}` stands on no floor: give it one in tests/test_floors.py and in DESIGN §4."
+    )
 
 
 def files():
-    return sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__.py" or path.parent != SOURCE)
+    return sorted(
+        path for path in SOURCE.rglob("*.py") if path.name != "__init__.py" or path.parent != SOURCE
+    )
 
 
 def room_of(path):
@@ -101,6 +117,15 @@ def test_nothing_in_the_source_can_run_code_from_data():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in {"eval", "exec", "compile", "__import__"}, f"{path}:{node.lineno}"
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
-                assert isinstance(node.value, ast.Constant) and node.value.value is False, f"{path}:{node.value.lineno}"
+                assert isinstance(node.value, ast.Constant) and node.value.value is False, (
+                    f"{path}:{node.value.lineno}"
+                )
         for module in imports(path):
-            assert module.split(".")[0] not in {"pickle", "joblib", "dill", "cloudpickle", "marshal", "shelve"}, path
+            assert module.split(".")[0] not in {
+                "pickle",
+                "joblib",
+                "dill",
+                "cloudpickle",
+                "marshal",
+                "shelve",
+            }, path

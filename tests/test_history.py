@@ -12,22 +12,38 @@ def event(number, kind, /, **data):
 
 
 def trial(number, score, at, status="scored", **more):
-    inner = Trial(number, Genotype({"depth": number}), f"hash{number}", status, score=score, seconds=1.0, stage="tune", **more)
+    inner = Trial(
+        number,
+        Genotype({"depth": number}),
+        f"hash{number}",
+        status,
+        score=score,
+        seconds=1.0,
+        stage="tune",
+        **more,
+    )
     return Record(inner, "lambda row: row", score, at=at).to_json()
 
 
 def test_a_record_survives_json():
-    record = Record(Trial(1, Genotype({"a": 2}), "h", "scored", score=0.5), "source", 0.5, ("w",), "p", 3.0, (None, 2))
+    record = Record(
+        Trial(1, Genotype({"a": 2}), "h", "scored", score=0.5), "source", 0.5, ("w",), "p", 3.0, (None, 2)
+    )
     assert Record.from_json(record.to_json()) == record
 
 
 def test_the_best_is_the_highest_score_and_ties_go_to_the_first():
-    events = [event(i, "trial", **trial(i, score, at=i)) for i, score in enumerate([0.5, 0.9, 0.9, float("nan")])]
+    events = [
+        event(i, "trial", **trial(i, score, at=i)) for i, score in enumerate([0.5, 0.9, 0.9, float("nan")])
+    ]
     assert History.of(events).best.trial.number == 1
 
 
 def test_failures_are_counted_and_never_ranked():
-    events = [event(0, "trial", **trial(0, None, 1, status="failed", error="no")), event(1, "trial", **trial(1, 0.1, 2))]
+    events = [
+        event(0, "trial", **trial(0, None, 1, status="failed", error="no")),
+        event(1, "trial", **trial(1, 0.1, 2)),
+    ]
     history = History.of(events)
     assert len(history.failed) == 1 and [record.trial.number for record in history.scored] == [1]
 

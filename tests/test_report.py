@@ -54,7 +54,12 @@ def test_a_hostile_column_name_is_shown_and_never_run(history):
 
 
 def test_a_chart_that_fails_becomes_a_sentence_and_the_rest_stays(history):
-    broken = History(**{**history.__dict__, "analysis": {**history.analysis, "reliability": {"bins": 3, "ece": 0.0, "brier": 0.0}}})
+    broken = History(
+        **{
+            **history.__dict__,
+            "analysis": {**history.analysis, "reliability": {"bins": 3, "ece": 0.0, "brier": 0.0}},
+        }
+    )
     page = report.render(broken)
     assert "could not be drawn" in page and "Leaderboard" in page
 
@@ -75,10 +80,33 @@ def test_charts_hold_values_only_where_data_come_in(history):
 
 def test_a_study_with_nothing_but_a_baseline_still_has_a_report():
     history = History()
-    history.created = {"name": "oak-1", "data": "x.csv", "fingerprint": "0" * 64, "seed": 0, "versions": {}, "machine": {"cores": 1, "system": "", "processor": ""}}
-    history.protocol = {"metric": "rmse", "direction": "minimize", "kind": "kfold", "train_rows": 8, "test_rows": 2, "reasons": []}
-    history.sensed = {"rows": 10, "columns": [], "findings": [], "problem": "regression", "decided": [], "modality": "table"}
-    history.baselines = [{"name": "mean", "value": 1.0, "score": -1.0, "program": "lambda row: constant(numbers(row))"}]
+    history.created = {
+        "name": "oak-1",
+        "data": "x.csv",
+        "fingerprint": "0" * 64,
+        "seed": 0,
+        "versions": {},
+        "machine": {"cores": 1, "system": "", "processor": ""},
+    }
+    history.protocol = {
+        "metric": "rmse",
+        "direction": "minimize",
+        "kind": "kfold",
+        "train_rows": 8,
+        "test_rows": 2,
+        "reasons": [],
+    }
+    history.sensed = {
+        "rows": 10,
+        "columns": [],
+        "findings": [],
+        "problem": "regression",
+        "decided": [],
+        "modality": "table",
+    }
+    history.baselines = [
+        {"name": "mean", "value": 1.0, "score": -1.0, "program": "lambda row: constant(numbers(row))"}
+    ]
     assert "Only the baseline" in report.render(history)
 
 

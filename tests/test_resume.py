@@ -18,9 +18,19 @@ START_SECONDS = 12
 
 
 def start(folder, examples, *more):
-    command = [sys.executable, "-m", "perennial", "grow", str(examples / "penguins.csv"), "--target", "species"]
+    command = [
+        sys.executable,
+        "-m",
+        "perennial",
+        "grow",
+        str(examples / "penguins.csv"),
+        "--target",
+        "species",
+    ]
     command += ["--out", str(folder), *map(str, more)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def events(folder):
@@ -49,10 +59,11 @@ def has_trials(folder, count):
         return False
 
 
-def test_killed_at_a_random_moment_the_store_opens_and_the_same_command_finishes(tmp_path, examples):
-    moments = random.Random(0)
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_the_store_opens_and_the_same_command_finishes(tmp_path, examples, kills):
+    moments = random.Random(kills)
     out, seen = tmp_path / "study", 0
-    for _ in range(5):
+    for _ in range(kills):
         process = start(out, examples, "--trials", 8, "--workers", 1)
         time.sleep(moments.uniform(0.5, START_SECONDS))
         if process.poll() is None:
@@ -102,20 +113,26 @@ def test_a_second_grow_on_a_growing_study_says_who_holds_it(tmp_path, examples, 
     process = start(out, examples, "--time", "60s")
     try:
         assert wait_for(lambda: has_trials(out, 1)), process.communicate()
-        done = command("grow", examples / "penguins.csv", "--target", "species", "--out", out, cwd=tmp_path, check=1)
+        done = command(
+            "grow", examples / "penguins.csv", "--target", "species", "--out", out, cwd=tmp_path, check=1
+        )
         assert str(process.pid) in done.stderr
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
 
 
-def test_the_same_seed_one_worker_and_a_trial_budget_give_the_same_board_and_weights(tmp_path, examples, command):
+def test_the_same_seed_one_worker_and_a_trial_budget_give_the_same_board_and_weights(
+    tmp_path, examples, command
+):
     def grow(name):
         out = tmp_path / name
         command("grow", examples / "penguins.csv", "--target", "species", "--trials", 7, "--workers", 1, "--seed", 3,
                 "--out", out, cwd=tmp_path, check=0)  # fmt: skip
         history = History.of(events(out))
-        return [(r.source, r.value, r.trial.scores, r.weights, r.predictions) for r in history.records], history.chosen
+        return [
+            (r.source, r.value, r.trial.scores, r.weights, r.predictions) for r in history.records
+        ], history.chosen
 
     first, second = grow("first"), grow("second")
     assert first[0] == second[0]
@@ -125,7 +142,16 @@ def test_the_same_seed_one_worker_and_a_trial_budget_give_the_same_board_and_wei
 @pytest.mark.parametrize("seconds", [1, 5])
 def test_a_tiny_budget_still_returns_the_baseline_or_better_on_time(tmp_path, examples, command, seconds):
     begin = time.monotonic()
-    done = command("grow", examples / "credit.csv", "--time", f"{seconds}s", "--out", tmp_path / "s", "--json", cwd=tmp_path)
+    done = command(
+        "grow",
+        examples / "credit.csv",
+        "--time",
+        f"{seconds}s",
+        "--out",
+        tmp_path / "s",
+        "--json",
+        cwd=tmp_path,
+    )
     assert done.returncode in (0, 4)
     assert time.monotonic() - begin < seconds + 8
     told = json.loads(done.stdout)

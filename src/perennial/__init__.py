@@ -37,7 +37,19 @@ _HOMES = {
     "Trainer": "trainers",
 }
 
-__all__ = ["Model", "Program", "Protocol", "Space", "Strategy", "Study", "Task", "Trainer", "Type", "grow", "primitive"]
+__all__ = [
+    "Model",
+    "Program",
+    "Protocol",
+    "Space",
+    "Strategy",
+    "Study",
+    "Task",
+    "Trainer",
+    "Type",
+    "grow",
+    "primitive",
+]
 
 
 def __getattr__(name: str) -> Any:

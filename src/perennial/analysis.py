@@ -70,7 +70,9 @@ def row_loss(problem: str, target: np.ndarray, prediction: np.ndarray) -> np.nda
     return np.abs(prediction - target).reshape(len(target), -1).mean(axis=1)
 
 
-def confusion(task: Task, target: np.ndarray, prediction: np.ndarray, decision: dict | None) -> dict[str, Any]:
+def confusion(
+    task: Task, target: np.ndarray, prediction: np.ndarray, decision: dict | None
+) -> dict[str, Any]:
     """Counts of true class (rows) against predicted class (columns); only the most frequent classes are shown."""
     classes = [str(name) for name in task.schema.classes]
     decided = ensemble.decide(prediction, decision)
@@ -148,7 +150,14 @@ def worst(
             told = f"{task.schema.classes[int(predicted.argmax())]} ({predicted.max():.2f})"
         else:
             expected, told = _short(actual), _short(predicted)
-        shown.append({"row": int(rows[position]), "expected": expected, "predicted": told, "loss": float(loss[position])})
+        shown.append(
+            {
+                "row": int(rows[position]),
+                "expected": expected,
+                "predicted": told,
+                "loss": float(loss[position]),
+            }
+        )
     return shown
 
 

@@ -85,7 +85,9 @@ def average(members: Sequence[Member], metric: Metric, target: np.ndarray, seed:
         return single(chosen[0][0], metric, target)
     total = sum(weight for _, weight in chosen)
     shares = tuple(round(weight / total, 6) for _, weight in chosen)
-    predictions = sum(share * member.predictions for share, (member, _) in zip(shares, chosen, strict=True)) / sum(shares)
+    predictions = sum(
+        share * member.predictions for share, (member, _) in zip(shares, chosen, strict=True)
+    ) / sum(shares)
     program = averaged([parse(member.record.source, vocabulary()) for member, _ in chosen], shares)
     return Candidate(
         "ensemble",
@@ -110,7 +112,9 @@ def averaged(programs: Sequence[Program], shares: Sequence[float]) -> Program:
     return Lambda((name,), call(word, *bodies, weights=tuple(shares)))
 
 
-def calibrated(candidate: Candidate, target: np.ndarray, classification: bool) -> tuple[Candidate, dict[str, float]]:
+def calibrated(
+    candidate: Candidate, target: np.ndarray, classification: bool
+) -> tuple[Candidate, dict[str, float]]:
     """The candidate with its probabilities sharpened or softened by one temperature (Guo et al. 2017).
 
     Returns the candidate unchanged when it is no classifier, or when log-loss on the out-of-fold predictions does not

@@ -36,12 +36,25 @@ def search(history: History) -> dict[str, Any] | None:
             best = record
         steps.append({"seconds": record.at, "value": best.value})
     dots = [
-        {"seconds": r.at, "value": r.value, "stage": r.trial.stage, "origin": r.trial.origin, "number": r.trial.number}
+        {
+            "seconds": r.at,
+            "value": r.value,
+            "stage": r.trial.stage,
+            "origin": r.trial.origin,
+            "number": r.trial.number,
+        }
         for r in scored
     ]
-    rules = [{"value": b["value"], "name": b["name"]} for b in history.baselines if b.get("value") is not None]
+    rules = [
+        {"value": b["value"], "name": b["name"]} for b in history.baselines if b.get("value") is not None
+    ]
     x = {"field": "seconds", "type": "quantitative", "title": "seconds"}
-    y = {"field": "value", "type": "quantitative", "title": history.protocol.get("metric", "score"), "scale": {"zero": False}}
+    y = {
+        "field": "value",
+        "type": "quantitative",
+        "title": history.protocol.get("metric", "score"),
+        "scale": {"zero": False},
+    }
     tooltip = [{"field": name} for name in ("number", "stage", "origin", "value", "seconds")]
     return _chart(
         layer=[
@@ -125,8 +138,18 @@ def reliability(data: dict[str, Any] | None) -> dict[str, Any] | None:
     if not data:
         return None
     values = [entry for entry in data["bins"] if entry["n"]]
-    x = {"field": "predicted", "type": "quantitative", "title": "predicted probability", "scale": {"domain": [0, 1]}}
-    y = {"field": "observed", "type": "quantitative", "title": "observed frequency", "scale": {"domain": [0, 1]}}
+    x = {
+        "field": "predicted",
+        "type": "quantitative",
+        "title": "predicted probability",
+        "scale": {"domain": [0, 1]},
+    }
+    y = {
+        "field": "observed",
+        "type": "quantitative",
+        "title": "observed frequency",
+        "scale": {"domain": [0, 1]},
+    }
     return _chart(
         width=320,
         height=300,

@@ -50,7 +50,9 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else EXIT_GOOD
     except cyclopts.CycloptsError as error:
-        return _complain(f"{error}\n  to do: perennial {_verb(arguments)} --help shows what is allowed.", EXIT_USAGE)
+        return _complain(
+            f"{error}\n  to do: perennial {_verb(arguments)} --help shows what is allowed.", EXIT_USAGE
+        )
     except PerennialError as error:
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -274,6 +276,7 @@ def predict(
 
     model = _model(study)
     frame = read_table(data, encoding=encoding, delimiter=delimiter, skip_bad_lines=skip_bad_lines)
+    _refuse_sample(frame, data)
     names, columns, notes = model.prediction_table(frame, impute_missing=impute_missing)
     for note in notes:
         _say(note)
@@ -284,12 +287,16 @@ def predict(
         write_table(output, names, columns)
     figures = {"study": study, "rows": frame.rows, "output": output, "columns": list(names), "notes": notes}
     if output is None:
-        figures["predictions"] = [dict(zip(names, row, strict=True)) for row in zip(*map(_plain, columns), strict=True)]
+        figures["predictions"] = [
+            dict(zip(names, row, strict=True)) for row in zip(*map(_plain, columns), strict=True)
+        ]
     return _print(figures, json, f"{frame.rows} rows written to {output}")
 
 
 @app.command
-def evaluate(study: str, data: str, *, allow_overlap: Flag = False, encoding: str | None = None, json: Flag = False) -> int:
+def evaluate(
+    study: str, data: str, *, allow_overlap: Flag = False, encoding: str | None = None, json: Flag = False
+) -> int:
     """Score the model on labelled rows, with an interval and the baseline beside it.
 
     Parameters
@@ -334,7 +341,9 @@ def bench(
     """
     from perennial import bench as benches
 
-    figures = benches.run(name, data=data, seconds=seconds_of(time) if time else None, seeds=seeds, only=only or ())
+    figures = benches.run(
+        name, data=data, seconds=seconds_of(time) if time else None, seeds=seeds, only=only or ()
+    )
     _print(figures, json, benches.text(figures))
     return EXIT_GOOD if all(bar["ok"] for bar in figures["bars"]) else EXIT_FAILED
 
@@ -366,14 +375,24 @@ def seconds_of(text: str) -> float:
     """
     parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text.strip().lower())
     spelled = "".join(number + unit for number, unit in parts)
-    if not parts or spelled != re.sub(r"\s+", "", text.strip().lower()) or any(unit not in UNITS for _, unit in parts):
+    if (
+        not parts
+        or spelled != re.sub(r"\s+", "", text.strip().lower())
+        or any(unit not in UNITS for _, unit in parts)
+    ):
         number = re.fullmatch(r"\d+(\.\d+)?", text.strip())
-        hint = f"Did you mean {text.strip()}s or {text.strip()}m?" if number else "Write for instance 90s, 10m or 1h30m."
+        hint = (
+            f"Did you mean {text.strip()}s or {text.strip()}m?"
+            if number
+            else "Write for instance 90s, 10m or 1h30m."
+        )
         raise UsageError(f"A time needs a unit, received {text!r}.", where="--time", todo=hint)
     seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
     if seconds < SHORTEST_TIME:
         raise UsageError(
-            f"The time must be at least {SHORTEST_TIME:g} second, received {text!r}.", where="--time", todo="Give --time 60s."
+            f"The time must be at least {SHORTEST_TIME:g} second, received {text!r}.",
+            where="--time",
+            todo="Give --time 60s.",
         )
     return seconds
 
@@ -386,7 +405,11 @@ def bytes_of(text: str) -> int:
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]b)", text.strip().lower())
     if not found or float(found[1]) <= 0:
-        raise UsageError(f"A size needs a unit, received {text!r}.", where="--memory", todo="Write for instance 2GB or 500MB.")
+        raise UsageError(
+            f"A size needs a unit, received {text!r}.",
+            where="--memory",
+            todo="Write for instance 2GB or 500MB.",
+        )
     return int(float(found[1]) * SIZES[found[2]])
 
 
@@ -394,7 +417,29 @@ def name_of(data: str, configuration: dict[str, Any]) -> str:
     """A short name for a study that the same data path and options always get, such as `oak-17`."""
     import hashlib
 
-    trees = "alder ash beech birch cedar elm fir hazel holly juniper larch linden maple oak olive pine plum rowan spruce willow yew".split()
+    trees = [
+        "alder",
+        "ash",
+        "beech",
+        "birch",
+        "cedar",
+        "elm",
+        "fir",
+        "hazel",
+        "holly",
+        "juniper",
+        "larch",
+        "linden",
+        "maple",
+        "oak",
+        "olive",
+        "pine",
+        "plum",
+        "rowan",
+        "spruce",
+        "willow",
+        "yew",
+    ]
     told = jsonlib.dumps([str(Path(data).expanduser().resolve()), configuration], sort_keys=True, default=str)
     number = int.from_bytes(hashlib.sha256(told.encode()).digest()[:4], "big")
     return f"{trees[number % len(trees)]}-{number // len(trees) % 1000}"
@@ -418,7 +463,10 @@ def _kinds(pairs: Sequence[str] | None) -> dict[str, str]:
     for pair in pairs or ():
         column, separator, kind = pair.rpartition("=")
         if not separator or not column:
-            raise UsageError(f"--type takes COLUMN=KIND, received {pair!r}.", todo="Write for instance --type zip=category.")
+            raise UsageError(
+                f"--type takes COLUMN=KIND, received {pair!r}.",
+                todo="Write for instance --type zip=category.",
+            )
         kinds[column] = kind
     return kinds
 
@@ -440,9 +488,21 @@ def _model(study: str) -> Any:
     folder = find_study(study)
     if not (folder / "best").is_dir():
         raise DataError(
-            "This study has no saved model yet.", where=str(folder), todo=f"Run perennial grow again; it goes on in {folder}."
+            "This study has no saved model yet.",
+            where=str(folder),
+            todo=f"Run perennial grow again; it goes on in {folder}.",
         )
     return Model.load(folder / "best")
+
+
+def _refuse_sample(frame: Any, data: str) -> None:
+    """One row out for each row in: a file that was too large to read whole cannot be predicted in one go."""
+    written = frame.origin.get("rows_in_file", frame.rows)
+    if written != frame.rows:
+        raise DataError(
+            f"The file has {written} rows, more than fit into memory.", where=data,
+            why="A prediction is wanted for each row.", todo="Cut the file into parts and predict them one by one.",
+        )  # fmt: skip
 
 
 # -- answering -----------------------------------------------------------------------------------------------------------
@@ -454,7 +514,9 @@ def _tell_result(model: Any, folder: Path, json: bool) -> int:
     if interrupted:
         _say("Interrupted: the best so far is saved. The same command goes on.")
     elif not beaten:
-        _say("Nothing beat the baseline; the baseline is saved and can be used. More time or more rows may help.")
+        _say(
+            "Nothing beat the baseline; the baseline is saved and can be used. More time or more rows may help."
+        )
     _print(result, json, model.report)
     return EXIT_INTERRUPTED if interrupted else EXIT_GOOD if beaten else EXIT_NOT_BEATEN
 
@@ -469,7 +531,10 @@ def _jsonable(value: Any) -> Any:
 
 
 def _plain(column: Any) -> list:
-    return [value if value == value else None for value in (column.tolist() if hasattr(column, "tolist") else list(column))]
+    return [
+        value if value == value else None
+        for value in (column.tolist() if hasattr(column, "tolist") else list(column))
+    ]
 
 
 def _say(text: str) -> None:
@@ -489,7 +554,9 @@ def _confess(error: Exception) -> int:
         traceback.print_exception(error)
     last = traceback.extract_tb(error.__traceback__)[-1]
     text = f"A bug in perennial: {type(error).__name__}: {error}\n  where: {Path(last.filename).name}, line {last.lineno}"
-    return _complain(f"{text}\n  to do: Please report it; PERENNIAL_DEBUG=1 shows the whole story.", EXIT_FAILED)
+    return _complain(
+        f"{text}\n  to do: Please report it; PERENNIAL_DEBUG=1 shows the whole story.", EXIT_FAILED
+    )
 
 
 def _verb(arguments: Sequence[str]) -> str:

@@ -52,7 +52,9 @@ def text(checks: list[dict[str, Any]]) -> str:
     >>> text([{"name": "disk", "ok": True, "text": "3 GB free"}])
     'ok    disk: 3 GB free'
     """
-    return "\n".join(f"{'ok   ' if check['ok'] else 'WRONG'} {check['name']}: {check['text']}" for check in checks)
+    return "\n".join(
+        f"{'ok   ' if check['ok'] else 'WRONG'} {check['name']}: {check['text']}" for check in checks
+    )
 
 
 def _run(name: str, check: Callable[[], tuple[bool, str]]) -> dict[str, Any]:
@@ -65,7 +67,10 @@ def _run(name: str, check: Callable[[], tuple[bool, str]]) -> dict[str, Any]:
 
 def _python() -> tuple[bool, str]:
     ok = OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON
-    return ok, f"{platform.python_version()} on {platform.system()} ({'tested' if ok else '3.11 to 3.13 are tested'})"
+    return (
+        ok,
+        f"{platform.python_version()} on {platform.system()} ({'tested' if ok else '3.11 to 3.13 are tested'})",
+    )
 
 
 def _packages() -> tuple[bool, str]:
@@ -128,7 +133,9 @@ def _journal() -> tuple[bool, str]:
 
 def _disk() -> tuple[bool, str]:
     free = shutil.disk_usage(Path.cwd()).free
-    return free > DISK_WANTED and os.access(Path.cwd(), os.W_OK), f"{free / 2**30:.1f} GB free in {Path.cwd()}"
+    return free > DISK_WANTED and os.access(
+        Path.cwd(), os.W_OK
+    ), f"{free / 2**30:.1f} GB free in {Path.cwd()}"
 
 
 def _memory() -> tuple[bool, str]:
@@ -160,4 +167,6 @@ def _data(path: str) -> tuple[bool, str]:
 
     task = Task.from_data(path)
     warnings = [finding for finding in task.findings if finding.level != "info"]
-    return True, f"{task.rows} rows, {task.problem}, {len(warnings)} warnings: " + "; ".join(f.what for f in warnings[:5])
+    return True, f"{task.rows} rows, {task.problem}, {len(warnings)} warnings: " + "; ".join(
+        f.what for f in warnings[:5]
+    )

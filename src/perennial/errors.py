@@ -46,7 +46,9 @@ class PerennialError(Exception):
     def __init__(self, what: str, *, where: str = "", why: str = "", todo: str = "") -> None:
         self.what, self.where, self.why, self.todo = what, where, why, todo
         lines = [what]
-        lines += [f"  {label}: {text}" for label, text in (("where", where), ("why", why), ("to do", todo)) if text]
+        lines += [
+            f"  {label}: {text}" for label, text in (("where", where), ("why", why), ("to do", todo)) if text
+        ]
         super().__init__("\n".join(lines))
 
     def __reduce__(self):
@@ -135,7 +137,9 @@ class WorkerError(PerennialError):
     `status` is one of `failed diverged over_budget out_of_memory crashed`.
     """
 
-    def __init__(self, what: str, *, where: str = "", why: str = "", todo: str = "", status: str = "failed") -> None:
+    def __init__(
+        self, what: str, *, where: str = "", why: str = "", todo: str = "", status: str = "failed"
+    ) -> None:
         super().__init__(what, where=where, why=why, todo=todo)
         self.status = status
 

@@ -46,9 +46,17 @@ class _Grown(BaseEstimator):
         try:
             kinds = {f"x{number}": "number" for number in range(x.shape[1])}
             task = Task.from_data((x, y), problem=problem, kinds=kinds)
-            budget: dict[str, Any] = {"trials": self.trials} if self.trials else {"minutes": self.minutes or DEFAULT_MINUTES}
+            budget: dict[str, Any] = (
+                {"trials": self.trials} if self.trials else {"minutes": self.minutes or DEFAULT_MINUTES}
+            )
             self.model_ = grow(
-                task, **budget, metric=self.metric, strategy=self.strategy, workers=self.workers, seed=self.seed, test_share=0.0
+                task,
+                **budget,
+                metric=self.metric,
+                strategy=self.strategy,
+                workers=self.workers,
+                seed=self.seed,
+                test_share=0.0,
             )
         except PerennialError as error:
             raise ValueError(str(error)) from error
@@ -81,11 +89,15 @@ class GrownClassifier(ClassifierMixin, _Grown):
 
     def fit(self, x: Any, y: Any) -> GrownClassifier:
         """Grows on `x` `(n, d)` and labels `y` `(n,)`."""
-        x, y = validate_data(self, x, y, ensure_all_finite="allow-nan", ensure_min_samples=2, dtype=np.float64)
+        x, y = validate_data(
+            self, x, y, ensure_all_finite="allow-nan", ensure_min_samples=2, dtype=np.float64
+        )
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"A classifier needs at least two classes, received one class: {self.classes_[0]!r}.")
+            raise ValueError(
+                f"A classifier needs at least two classes, received one class: {self.classes_[0]!r}."
+            )
         self._grow(x, codes, "binary" if len(self.classes_) == 2 else "multiclass")
         return self
 
@@ -111,7 +123,9 @@ class GrownRegressor(RegressorMixin, _Grown):
 
     def fit(self, x: Any, y: Any) -> GrownRegressor:
         """Grows on `x` `(n, d)` and values `y` `(n,)`."""
-        x, y = validate_data(self, x, y, ensure_all_finite="allow-nan", ensure_min_samples=2, dtype=np.float64, y_numeric=True)
+        x, y = validate_data(
+            self, x, y, ensure_all_finite="allow-nan", ensure_min_samples=2, dtype=np.float64, y_numeric=True
+        )
         self._grow(x, np.asarray(y, dtype=np.float64), "regression")
         return self
 

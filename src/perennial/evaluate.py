@@ -105,7 +105,9 @@ def evaluate(
     return _gather(bench, program, folds, results, time.monotonic() - start, keep_above)
 
 
-def predict(bench: Bench, *, source: str, blobs: tuple[bytes, ...], inputs: dict[str, np.ndarray]) -> np.ndarray:
+def predict(
+    bench: Bench, *, source: str, blobs: tuple[bytes, ...], inputs: dict[str, np.ndarray]
+) -> np.ndarray:
     """The mean prediction of a program under several sets of weights (the bagged fold models)."""
     from perennial.model import Model
 
@@ -159,8 +161,12 @@ def _fit_fold(
             where=f"{int((~np.isfinite(held_out)).sum())} of {held_out.size} validation values",
         )
     sample = np.random.default_rng(seed).permutation(len(train))[:TRAIN_SCORE_ROWS]
-    train_score = metric.score(task.target[train[sample]], seen[sample]) if np.isfinite(seen).all() else float("nan")
-    return _FoldResult(fitted.weights, held_out, metric.score(task.target[validation], held_out), train_score, curve)
+    train_score = (
+        metric.score(task.target[train[sample]], seen[sample]) if np.isfinite(seen).all() else float("nan")
+    )
+    return _FoldResult(
+        fitted.weights, held_out, metric.score(task.target[validation], held_out), train_score, curve
+    )
 
 
 def _gather(bench, program, folds, results, seconds, keep_above) -> Outcome:

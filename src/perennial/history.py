@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol as Interface
+from typing import Any
+from typing import Protocol as Interface
 
 from perennial.trial import Trial, rank_key
 
@@ -111,7 +112,9 @@ class History:
     @property
     def scored(self) -> list[Record]:
         """Trials with a score, best first; ties go to the earlier one."""
-        return sorted((r for r in self.records if r.trial.status == "scored"), key=lambda r: rank_key(r.trial))
+        return sorted(
+            (r for r in self.records if r.trial.status == "scored"), key=lambda r: rank_key(r.trial)
+        )
 
     @property
     def failed(self) -> list[Record]:

@@ -19,7 +19,9 @@ from perennial.task import content_hashes
 SHOWN_ROWS = 5
 
 
-def evaluate_on(folder: Path, data: str, *, allow_overlap: bool = False, encoding: str | None = None) -> dict[str, Any]:
+def evaluate_on(
+    folder: Path, data: str, *, allow_overlap: bool = False, encoding: str | None = None
+) -> dict[str, Any]:
     """The metric of the study on new rows, with a 95 % interval, and the constant baseline beside it.
 
     Args:

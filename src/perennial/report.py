@@ -41,7 +41,9 @@ def render(history: History) -> str:
         charts = all_charts(history)
     except Exception as error:
         problem = f"The charts could not be drawn: {type(error).__name__}: {error}"
-    scripts = [(files("perennial") / "templates" / "vendor" / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    scripts = [
+        (files("perennial") / "templates" / "vendor" / name).read_text(encoding="utf-8") for name in SCRIPTS
+    ]
     return _template("report.html").render(
         **context(history),
         charts={name: _embedded(spec) for name, spec in charts.items()},
@@ -63,7 +65,11 @@ def context(history: History) -> dict[str, Any]:
         "test": history.test,
         "baseline": history.common_sense,
         "board": board(history)[:40],
-        "program": chosen["program"] if chosen else history.baselines[0]["program"] if history.baselines else "",
+        "program": chosen["program"]
+        if chosen
+        else history.baselines[0]["program"]
+        if history.baselines
+        else "",
         "analysis": history.analysis,
         "findings": history.sensed.get("findings", []),
         "verdict": verdict(history),
@@ -144,7 +150,9 @@ def verdict(history: History) -> str:
         return "Only the baseline was fitted."
     metric = history.protocol["metric"]
     if chosen["kind"] == "baseline":
-        return f"Nothing beat the baseline ({metric} {baseline['value']:.4g}); the baseline is what was saved."
+        return (
+            f"Nothing beat the baseline ({metric} {baseline['value']:.4g}); the baseline is what was saved."
+        )
     told = f"{metric} {chosen['value']:.4g} on validation against {baseline['value']:.4g} by common sense"
     if history.test:
         test = history.test
@@ -158,7 +166,9 @@ def summary(history: History) -> str:
     if history.ensemble:
         shares = ", ".join(f"{member['learner']} {member['weight']:.2f}" for member in members(history))
         lines.append(f"an average of {shares}")
-    lines.append(f"{len(history.records)} candidates tried, {len(history.failed)} failed, {history.seconds_spent:.0f} s")
+    lines.append(
+        f"{len(history.records)} candidates tried, {len(history.failed)} failed, {history.seconds_spent:.0f} s"
+    )
     return "\n".join(lines)
 
 
@@ -171,7 +181,10 @@ def explanation(history: History) -> tuple[dict[str, Any], str]:
         "importance": history.analysis.get("importance", []),
         "slices": history.analysis.get("slices", []),
         "worst": history.analysis.get("worst", []),
-        "columns": [{"name": c["name"], "kind": c["kind"], "reason": c["reason"]} for c in history.sensed.get("columns", [])],
+        "columns": [
+            {"name": c["name"], "kind": c["kind"], "reason": c["reason"]}
+            for c in history.sensed.get("columns", [])
+        ],
     }
     lines = [verdict(history), "", "Columns:"]
     lines += [f"  {column['name']}: {column['kind']} — {column['reason']}" for column in figures["columns"]]
@@ -183,7 +196,10 @@ def explanation(history: History) -> tuple[dict[str, Any], str]:
         lines += [f"  {entry['fall']:+.4f}  {entry['column']}" for entry in figures["importance"][:15]]
     if figures["slices"]:
         lines += ["", "Worse than average on:"]
-        lines += [f"  {s['column']} = {s['value']}: loss {s['loss']:.3g} against {s['overall']:.3g}, n = {s['n']}" for s in figures["slices"]]
+        lines += [
+            f"  {s['column']} = {s['value']}: loss {s['loss']:.3g} against {s['overall']:.3g}, n = {s['n']}"
+            for s in figures["slices"]
+        ]
     return figures, "\n".join(lines)
 
 
@@ -228,7 +244,10 @@ def table(rows: list[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[_cell(row.get(name)) for name in names] for row in rows]
     widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(names)]
-    return "\n".join("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in [names, *cells])
+    return "\n".join(
+        "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True))
+        for line in [names, *cells]
+    )
 
 
 def _cell(value: Any) -> str:
@@ -258,7 +277,13 @@ def _boxes(history: History) -> str:
     from perennial.lang import parse, to_html
     from perennial.primitives import vocabulary
 
-    source = history.chosen["program"] if history.chosen else history.baselines[0]["program"] if history.baselines else None
+    source = (
+        history.chosen["program"]
+        if history.chosen
+        else history.baselines[0]["program"]
+        if history.baselines
+        else None
+    )
     if source is None:
         return ""
     try:
@@ -269,7 +294,12 @@ def _boxes(history: History) -> str:
 
 def _embedded(spec: dict[str, Any]) -> str:
     """JSON that cannot end the script element it stands in."""
-    return json.dumps(spec, allow_nan=False, default=str).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return (
+        json.dumps(spec, allow_nan=False, default=str)
+        .replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+    )
 
 
 def _template(name: str, autoescape: bool = True) -> Any:
@@ -277,7 +307,11 @@ def _template(name: str, autoescape: bool = True) -> Any:
 
     loader = jinja2.PackageLoader("perennial", "templates")
     environment = jinja2.Environment(
-        loader=loader, autoescape=autoescape, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=autoescape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["number"] = _cell
     return environment.get_template(name)

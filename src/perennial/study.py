@@ -13,12 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol as Interface
+from typing import Any
+from typing import Protocol as Interface
 
 import numpy as np
 
 from perennial import strategies
-from perennial.errors import StudyChanged, UsageError, WorkerError
+from perennial.errors import StudyChanged, UsageError
 from perennial.evaluate import Bench, Outcome, derive_seed, pack_array, unpack_array
 from perennial.executors import Executor, Future, Inline, Job, Processes
 from perennial.history import History, Record
@@ -26,7 +27,7 @@ from perennial.lang import Program, to_source
 from perennial.metrics import Metric
 from perennial.protocol import Protocol
 from perennial.scheduler import resolve as resolve_scheduler
-from perennial.spaces import Genotype, Space
+from perennial.spaces import Space
 from perennial.storages import Memory, SQLite, Storage
 from perennial.task import Task
 from perennial.trial import Proposal, Trial
@@ -214,7 +215,9 @@ class Study:
     def start(self, seconds: float) -> None:
         """Opens a session with a budget for the study as a whole; seconds of earlier sessions count."""
         self.clock = Clock(seconds, self.history.seconds_spent)
-        self.emit("session", pid=os.getpid(), budget=None if np.isinf(seconds) else seconds, workers=self.workers)
+        self.emit(
+            "session", pid=os.getpid(), budget=None if np.isinf(seconds) else seconds, workers=self.workers
+        )
 
     def tick(self) -> None:
         """Tells the listeners where the study stands."""
@@ -372,7 +375,9 @@ class Study:
         self._executor = None
         return True
 
-    def run_program(self, program: Program, screening: Screening, *, seconds: float = float("inf")) -> Outcome:
+    def run_program(
+        self, program: Program, screening: Screening, *, seconds: float = float("inf")
+    ) -> Outcome:
         """Trains and scores one closed program that no strategy proposed (a baseline).
 
         Raises:
@@ -499,7 +504,9 @@ class Study:
 
         `perennial.grow` does more: baselines first, confirmation, an ensemble and the one final test.
         """
-        given = [value * unit for value, unit in ((seconds, 1), (minutes, 60), (hours, 3600)) if value is not None]
+        given = [
+            value * unit for value, unit in ((seconds, 1), (minutes, 60), (hours, 3600)) if value is not None
+        ]
         if not given and trials is None:
             raise UsageError("A study needs a budget.", todo="Give seconds=, minutes=, hours= or trials=.")
         budget = sum(given) if given else float("inf")
@@ -529,7 +536,9 @@ class _Running:
 
 def default_workers() -> int:
     """One process a core, at most eight: candidates are independent and threads inside them scale worse."""
-    return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    return max(
+        1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
 
 
 def default_space(task: Task, rows: int) -> Space:
@@ -541,7 +550,11 @@ def default_space(task: Task, rows: int) -> Space:
 
 def _words(program: Program) -> list[str]:
     """The fitted words of a program, the last one first: what a person would call it."""
-    names = [node.function.name for node in program.walk() if getattr(getattr(node, "function", None), "fits", False)]
+    names = [
+        node.function.name
+        for node in program.walk()
+        if getattr(getattr(node, "function", None), "fits", False)
+    ]
     return list(dict.fromkeys(names))[:1] or ["program"]
 
 

@@ -1,9 +1,9 @@
-"""A task: data, what to predict from them, and everything that was found out before learning. Never changed."""
+"""A task: data, what to predict from them, and everything that was found out before learning. Never "
+"changed."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,11 +27,10 @@ from perennial.modalities.checks import (
 )
 from perennial.modalities.columns import as_texts
 from perennial.modalities.frames import Frame
+from perennial.modalities.labelled import checked_weights, keep_labelled, read_labelled, refuse_few
 from perennial.modalities.leaks import leaks
-from perennial.modalities.reading import frame_from, read_table
 from perennial.modalities.tables import (
     TableSchema,
-    as_frame,
     check_targets,
     find_target,
     refuse_unlabelled,
@@ -120,7 +119,8 @@ class Task:
         """A task from a table.
 
         Args:
-            data: a path, a data frame, a dictionary of columns, an array with the target as its last column, or a pair `(x, y)`.
+            data: a path, a data frame, a dictionary of columns, an array with the target as its last column,
+                or a pair `(x, y)`.
             target: the column or columns to predict; `None` guesses and says so.
             test: data of the same form to test on at the end.
             name: short; the file's name by default.
@@ -139,15 +139,15 @@ class Task:
             DataError: what cannot be learnt from, with the place and the remedy.
         """
         reading = {"encoding": encoding, "delimiter": delimiter, "skip_bad_lines": skip_bad_lines}
-        frame, target = _frame(data, target, reading)
-        _refuse_few(frame)
+        frame, target = read_labelled(data, target, reading)
+        refuse_few(frame)
         names, _ = find_target(frame, target)
         drop = (drop,) if isinstance(drop, str) else tuple(drop)
         if isinstance(sample_weight, str):
             drop, sample_weight = (*drop, sample_weight), frame.column(sample_weight)
-        weights = _weights(sample_weight, frame.rows)
+        weights = checked_weights(sample_weight, frame.rows)
         findings: list[Finding] = list(_notes(frame))
-        frame, weights = _labelled(frame, names, weights, drop_unlabelled, findings)
+        frame, weights = keep_labelled(frame, names, weights, drop_unlabelled, findings)
         roles = {column: part for column, part in ((group, "group"), (time, "time")) if column is not None}
         schema, found = sense(frame, target, kinds, problem, {**dict.fromkeys(drop, "ignored"), **roles})
         findings += found
@@ -167,9 +167,20 @@ class Task:
             _refuse_overlap(inputs, goal, held_out, allow_overlap, findings)
         times = _times(schema, inputs, time, held_out, findings)
         return Task(
-            name or _name(frame), "table", schema.problem, schema, inputs, goal, tuple(sorted(findings, key=_weight_of)), groups, times,
-            _fingerprint(hashes, goal, held_out), frame.origin, held_out, weights,
-        )  # fmt: skip
+            name or _name(frame),
+            "table",
+            schema.problem,
+            schema,
+            inputs,
+            goal,
+            tuple(sorted(findings, key=_weight_of)),
+            groups,
+            times,
+            _fingerprint(hashes, goal, held_out),
+            frame.origin,
+            held_out,
+            weights,
+        )
 
     def take(self, rows: np.ndarray) -> Task:
         """The task of some rows; it has no test data."""
@@ -194,78 +205,20 @@ class Task:
             for column in self.schema.columns
         ]
         return {
-            "rows": self.rows, "modality": self.modality, "problem": self.problem, "columns": columns,
-            "findings": [finding.to_json() for finding in self.findings], "input_type": str(self.input_type),
-            "output_type": str(self.output_type), "classes": [str(name) for name in self.schema.classes], "decided": list(self.schema.decided),
-        }  # fmt: skip
+            "rows": self.rows,
+            "modality": self.modality,
+            "problem": self.problem,
+            "columns": columns,
+            "findings": [finding.to_json() for finding in self.findings],
+            "input_type": str(self.input_type),
+            "output_type": str(self.output_type),
+            "classes": [str(name) for name in self.schema.classes],
+            "decided": list(self.schema.decided),
+        }
 
     def hashes(self) -> np.ndarray:
         """A hash of each row, features and target together."""
         return content_hashes(self.inputs, self.target)
-
-
-def _frame(data: Any, target: Any, reading: dict[str, Any]) -> tuple[Frame, Any]:
-    if isinstance(data, str | os.PathLike):
-        return read_table(data, **reading), target
-    if isinstance(data, tuple) and len(data) == 2 and not isinstance(data, Frame):
-        return _with_target(*data)
-    return as_frame(data), target
-
-
-def _with_target(x: Any, y: Any) -> tuple[Frame, Any]:
-    """Features and target given apart."""
-    frame = frame_from(x)
-    goal = np.asarray(y)
-    if len(goal) != frame.rows:
-        raise DataError(
-            f"x has {frame.rows} rows and y has {len(goal)}.",
-            why="Each row needs its own target.",
-            todo="Check which rows are missing.",
-        )
-    goal = goal[:, 0] if goal.ndim == 2 and goal.shape[1] == 1 else goal
-    columns = [goal] if goal.ndim == 1 else list(goal.T)
-    names = ["target"] if goal.ndim == 1 else [f"target_{number}" for number in range(len(columns))]
-    names = [name if name not in frame.names else f"{name}_of_y" for name in names]
-    goals = frame_from(dict(zip(names, columns, strict=True)))
-    joined = Frame((*frame.names, *goals.names), (*frame.columns, *goals.columns), frame.origin)
-    return joined, names[0] if len(names) == 1 else names
-
-
-def _refuse_few(frame: Frame) -> None:
-    if frame.rows < 2:
-        raise DataError(f"The table has {frame.rows} row{'s' * (frame.rows != 1)} to learn from.", where=str(frame.origin.get("path", "")),
-                        why="At least two are needed: one to learn from and one to judge by.", todo="Check the export.")  # fmt: skip
-
-
-def _weights(sample_weight: Any, rows: int) -> np.ndarray | None:
-    if sample_weight is None:
-        return None
-    weights = np.asarray(sample_weight, dtype=np.float64).ravel()
-    if len(weights) != rows or not np.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
-        raise DataError("Sample weights must be finite, not negative, not all zero, and one for each row.", where=f"{len(weights)} weights for {rows} rows",
-                        why="Any other weights make every score meaningless.", todo="Correct them, or leave them out.")  # fmt: skip
-    return weights
-
-
-def _labelled(
-    frame: Frame,
-    names: Sequence[str],
-    weights: np.ndarray | None,
-    drop_unlabelled: bool,
-    findings: list[Finding],
-) -> tuple[Frame, np.ndarray | None]:
-    """The rows that have a target, if it is allowed to leave the others out."""
-    missing = unlabelled([frame.column(column) for column in names])
-    if not missing.any():
-        return frame, weights
-    if not drop_unlabelled:
-        refuse_unlabelled(missing, names)
-    rows = ", ".join(str(row + 1) for row in np.flatnonzero(missing)[:SHOWN])
-    findings.append(Finding("unlabelled", "warning", f"{int(missing.sum())} of {len(missing)} rows have no target.", f"rows {rows}",
-                            "Nothing can be learnt from them.", "They are left out, as you said.", "--drop-unlabelled"))  # fmt: skip
-    frame = frame.take(np.flatnonzero(~missing))
-    _refuse_few(frame)
-    return frame, None if weights is None else weights[~missing]
 
 
 def _notes(frame: Frame):
@@ -286,8 +239,17 @@ def _without_leaks(
     found = leaks(list(schema.used), inputs, goal)
     for column, how in found:
         action = "It is left out." if drop else "Nothing: it is used."
-        findings.append(Finding("leak", "warning", f"{column.name!r} gives the target away: {how}.", column.name,
-                                "If it is not known when predicting, all figures are illusions.", action, "--drop-leaky"))  # fmt: skip
+        findings.append(
+            Finding(
+                "leak",
+                "warning",
+                f"{column.name!r} gives the target away: {how}.",
+                column.name,
+                "If it is not known when predicting, all figures are illusions.",
+                action,
+                "--drop-leaky",
+            )
+        )
     if not drop or not found:
         return schema, inputs
     gone = {column.id for column, _ in found}
@@ -314,7 +276,7 @@ def _test_task(
     drop_unlabelled: bool,
     told: list[Finding],
 ) -> Task:
-    frame = read_table(test, **reading) if isinstance(test, str | os.PathLike) else _with_names(test, names)
+    frame, _ = read_labelled(test, names, reading)
     check_targets(frame, names)
     missing = unlabelled([frame.column(column) for column in names])
     if missing.any() and not drop_unlabelled:
@@ -336,15 +298,17 @@ def _tell_new_classes(schema: TableSchema, goal: np.ndarray, told: list[Finding]
     """Classes that stand in the test data only: no model can name them."""
     new = np.flatnonzero(goal == len(schema.classes)) if schema.problem in ("binary", "multiclass") else []
     if len(new):
-        told.append(Finding("new classes", "warning", f"{len(new)} test rows are of a class that is not in the data to learn from.",
-                            "test rows " + ", ".join(str(row + 1) for row in new[:SHOWN]), "No model can name a class it has never seen.",
-                            "They count as errors.", "Add such rows to the data to learn from."))  # fmt: skip
-
-
-def _with_names(test: Any, names: Sequence[str]) -> Frame:
-    if isinstance(test, tuple) and len(test) == 2 and not isinstance(test, Frame):
-        return _with_target(*test)[0]
-    return as_frame(test)
+        told.append(
+            Finding(
+                "new classes",
+                "warning",
+                f"{len(new)} test rows are of a class that is not in the data to learn from.",
+                "test rows " + ", ".join(str(row + 1) for row in new[:SHOWN]),
+                "No model can name a class it has never seen.",
+                "They count as errors.",
+                "Add such rows to the data to learn from.",
+            )
+        )
 
 
 def _refuse_overlap(inputs: dict, goal: np.ndarray, test: Task, allow: bool, findings: list[Finding]) -> None:
@@ -356,8 +320,12 @@ def _refuse_overlap(inputs: dict, goal: np.ndarray, test: Task, allow: bool, fin
     what = f"{int(shared.sum())} of {test.rows} test rows are training rows as well."
     by_chance = shared.mean() <= CHANCE * twin_share(known)
     if not allow and not by_chance:
-        raise DataError(what, where=f"test rows {rows}", why="A model scores better on rows it has learnt; the test would flatter.",
-                        todo="Take them out of one of the files, or accept them with --allow-overlap.")  # fmt: skip
+        raise DataError(
+            what,
+            where=f"test rows {rows}",
+            why="A model scores better on rows it has learnt; the test would flatter.",
+            todo="Take them out of one of the files, or accept them with --allow-overlap.",
+        )
     action = (
         "You allowed it."
         if allow
@@ -396,7 +364,7 @@ def _times(
     test: Task | None,
     findings: list[Finding],
 ) -> np.ndarray | None:
-    """Seconds of each row when time orders the rows: the user's column, or the first date column that rows stand in order of."""
+    """Seconds of each row when time orders the rows: the user's column, or the first date column in order."""
     if time is not None:
         column = next(column for column in schema.columns if column.name == time)
         values = inputs.get(column.id)
@@ -411,14 +379,31 @@ def _times(
     for column in dates:
         values = inputs[column.id]
         if in_order(values) and not (test is not None and _interleaved(values, test.inputs[column.id])):
-            findings.append(Finding("time", "warning", f"Rows stand in the order of {column.name!r}.", column.name,
-                                    "A random split would let the model learn from the future.", "Later rows judge models of earlier ones.", "--protocol kfold"))  # fmt: skip
+            findings.append(
+                Finding(
+                    "time",
+                    "warning",
+                    f"Rows stand in the order of {column.name!r}.",
+                    column.name,
+                    "A random split would let the model learn from the future.",
+                    "Later rows judge models of earlier ones.",
+                    "--protocol kfold",
+                )
+            )
             return _seconds(values)
     moments = [column.name for column in dates if are_moments(inputs[column.id])]
     if moments and test is None:
-        findings.append(Finding("time", "info", f"Rows have a date in {moments[0]!r} and do not stand in its order.", moments[0],
-                                "If the model is to predict the future, a random split flatters it.", "Nothing: the split is random.",
-                                f"--time-column {moments[0]}"))  # fmt: skip
+        findings.append(
+            Finding(
+                "time",
+                "info",
+                f"Rows have a date in {moments[0]!r} and do not stand in its order.",
+                moments[0],
+                "If the model is to predict the future, a random split flatters it.",
+                "Nothing: the split is random.",
+                f"--time-column {moments[0]}",
+            )
+        )
     return None
 
 

@@ -81,7 +81,9 @@ class Live:
         from rich.panel import Panel
         from rich.text import Text
 
-        self._live.update(Panel(Text(status_line(snapshot) + "\n" + snapshot["doing"]), title=snapshot["stage"]))
+        self._live.update(
+            Panel(Text(status_line(snapshot) + "\n" + snapshot["doing"]), title=snapshot["stage"])
+        )
 
     def close(self) -> None:
         """Removes the panel."""
@@ -100,7 +102,9 @@ def status_line(snapshot: dict[str, Any]) -> str:
         f"{snapshot['trials']} tried, {snapshot['failed']} failed",
     ]
     if snapshot["best"] is not None and snapshot["baseline"] is not None:
-        parts.append(f"{snapshot['metric']} {snapshot['best']:.4g} against baseline {snapshot['baseline']:.4g}")
+        parts.append(
+            f"{snapshot['metric']} {snapshot['best']:.4g} against baseline {snapshot['baseline']:.4g}"
+        )
     return " · ".join(parts)
 
 
@@ -114,13 +118,21 @@ def _sensed(data: dict[str, Any]) -> str:
     kinds: dict[str, int] = {}
     for column in data["columns"]:
         kinds[column["kind"]] = kinds.get(column["kind"], 0) + 1
-    lines = [f"  {data['rows']} rows; columns: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items())]
-    lines += [f"  {finding['level']}: {finding['what']}" for finding in data["findings"] if finding["level"] != "info"]
+    lines = [
+        f"  {data['rows']} rows; columns: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    ]
+    lines += [
+        f"  {finding['level']}: {finding['what']}"
+        for finding in data["findings"]
+        if finding["level"] != "info"
+    ]
     return "\n".join(lines)
 
 
 def _protocol(data: dict[str, Any]) -> str:
-    head = f"  {data['kind']}, {data['train_rows']} rows to learn from, {data['test_rows']} sealed for the test"
+    head = (
+        f"  {data['kind']}, {data['train_rows']} rows to learn from, {data['test_rows']} sealed for the test"
+    )
     return "\n".join([head, *(f"  {reason}" for reason in data["reasons"])])
 
 

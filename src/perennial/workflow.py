@@ -21,16 +21,16 @@ import numpy as np
 from perennial import analysis, assembly, ensemble, metrics
 from perennial.assembly import Candidate, Member
 from perennial.baseline import baseline_programs
-from perennial.errors import PerennialError, UsageError, WorkerError
+from perennial.errors import UsageError, WorkerError
 from perennial.evaluate import Bench, evaluate, pack_array, unpack_array
 from perennial.history import Record
 from perennial.lang import Program, parse, to_source
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
-from perennial.spaces import Genotype, Space
+from perennial.spaces import Genotype
 from perennial.spaces.tables import portfolio
-from perennial.study import Listed, Listener, Screening, Study, default_workers
+from perennial.study import Listed, Listener, Screening, Study
 from perennial.task import Task
 from perennial.trial import Proposal
 
@@ -39,6 +39,7 @@ CONFIRMED = 12
 CONFIRM_ROUNDS = 4
 STRENGTHS = (0.33, 0.67, 1.0)
 SECONDS_PER_CELL = 1e-5
+PREDICTION_INTERVAL = (0.05, 0.95)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,13 @@ def grow(
     budget = _budget(seconds, minutes, hours, trials)
     task = data if isinstance(data, Task) else Task.from_data(data, target, test=test, **reading)
     judging = Protocol.propose(
-        task, seconds=min(budget, 3600.0), seed=seed, metric=metric, kind=protocol, folds=folds, test_share=test_share
+        task,
+        seconds=min(budget, 3600.0),
+        seed=seed,
+        metric=metric,
+        kind=protocol,
+        folds=folds,
+        test_share=test_share,
     )
     with (
         Study(
@@ -223,10 +230,14 @@ def _fit_baseline(study: Study, name: str, program: Program, in_worker: bool) ->
             outcome = study.run_program(program, screening, seconds=seconds)
         else:
             outcome = evaluate(
-                Bench(study.training, study.protocol, study.metric), source=to_source(program), seed=study.seed
+                Bench(study.training, study.protocol, study.metric),
+                source=to_source(program),
+                seed=study.seed,
             )
     except WorkerError as error:
-        study.emit("baseline", name=name, program=to_source(program), value=None, score=None, error=error.what)
+        study.emit(
+            "baseline", name=name, program=to_source(program), value=None, score=None, error=error.what
+        )
         return
     study.emit(
         "baseline",
@@ -276,7 +287,11 @@ def overfit(study: Study, plan: Plan, limit: int | None, trials: int | None) -> 
         study.stage("overfit", "strong openers, cheapest first; then one with every brake off")
         share = 0.6 * (plan.search_end - study.clock.elapsed)
         study.search(
-            Listed(openers), Screening("overfit", fold_limit=limit), seconds=share, trials=_rest(study, trials), limit=plan.candidate
+            Listed(openers),
+            Screening("overfit", fold_limit=limit),
+            seconds=share,
+            trials=_rest(study, trials),
+            limit=plan.candidate,
         )
     best = study.best
     if best is None or _over(study, plan.search_end) or _enough(study, trials) or _told(study, "overfit"):
@@ -322,7 +337,11 @@ def regularise(study: Study, plan: Plan, limit: int | None, trials: int | None) 
     study.stage("regularise", "the best so far with more and more regularisation")
     share = 0.4 * _until(study, plan.search_end)
     records = study.search(
-        Listed(proposals), Screening("regularise", fold_limit=limit), seconds=share, trials=_rest(study, trials), limit=plan.candidate
+        Listed(proposals),
+        Screening("regularise", fold_limit=limit),
+        seconds=share,
+        trials=_rest(study, trials),
+        limit=plan.candidate,
     )
     scored = [record for record in records if record.value is not None]
     better = [record for record in scored if record.trial.score > best.trial.score]
@@ -331,7 +350,9 @@ def regularise(study: Study, plan: Plan, limit: int | None, trials: int | None) 
             f"{len(better)} of {len(scored)} stronger settings were better; "
             f"best {max(scored, key=lambda r: r.trial.score).value:.4g} against {best.value:.4g}"
         )
-        study.emit("verdict", stage="regularise", text=text, data={"values": [record.value for record in scored]})
+        study.emit(
+            "verdict", stage="regularise", text=text, data={"values": [record.value for record in scored]}
+        )
 
 
 def tune(study: Study, plan: Plan, limit: int | None, trials: int | None) -> None:
@@ -365,14 +386,21 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
     for number in range(1, (CONFIRM_ROUNDS if trials is None else 1) + 1):
         wanted = best if not rounds else [record for record in best if record.trial.genotype in rounds[-1]]
         missing = [record for record in wanted if (record.trial.genotype, number) not in done]
-        if missing and (_over(study, plan.confirm_end) or (rounds and not _affordable(study, rounds[-1], plan))):
+        if missing and (
+            _over(study, plan.confirm_end) or (rounds and not _affordable(study, rounds[-1], plan))
+        ):
             break
         if missing and not rounds:
             study.stage("confirm", f"the best {len(missing)} again on fresh folds")
-        proposals = [Proposal(record.trial.genotype, origin="confirm", parents=(record.trial.number,)) for record in missing]
+        proposals = [
+            Proposal(record.trial.genotype, origin="confirm", parents=(record.trial.number,))
+            for record in missing
+        ]
         screening = Screening("confirm", fold_seed=number, kind="confirm", keep=True)
         limit = plan.candidate * (3 if number == 1 else 1)
-        for record in study.search(Listed(proposals), screening, seconds=_until(study, plan.confirm_end), limit=limit):
+        for record in study.search(
+            Listed(proposals), screening, seconds=_until(study, plan.confirm_end), limit=limit
+        ):
             done[record.trial.genotype, number] = record
         finished = {
             record.trial.genotype: done[record.trial.genotype, number]
@@ -382,7 +410,11 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
         if not finished or (rounds and len(finished) < len(rounds[-1])):
             break
         rounds.append(finished)
-    return [_member(study, [finished[genotype] for finished in rounds]) for genotype in rounds[-1]] if rounds else []
+    return (
+        [_member(study, [finished[genotype] for finished in rounds]) for genotype in rounds[-1]]
+        if rounds
+        else []
+    )
 
 
 def shortlist(study: Study, count: int) -> list[Record]:
@@ -401,7 +433,9 @@ def shortlist(study: Study, count: int) -> list[Record]:
             kinds.setdefault(assembly.learner_of(record.source), record)
     first = list(kinds.values())
     seen = {record.trial.genotype for record in first}
-    rest = [record for record in scored if not (record.trial.genotype in seen or seen.add(record.trial.genotype))]
+    rest = [
+        record for record in scored if not (record.trial.genotype in seen or seen.add(record.trial.genotype))
+    ]
     return (first + [record for record in rest if record.trial.score >= enough])[:count] or scored[:1]
 
 
@@ -488,7 +522,11 @@ def judge(study: Study, answer: Candidate) -> Model:
     test = study.task.test if study.task.test is not None else study.task.take(opened)
     predictions = _predict(study, answer, test.inputs)
     constant = _predict(study, _baseline_candidate(study, study.history.baselines[0]), test.inputs)
-    judged = metrics.decide(predictions, answer.decision) if study.metric.input == "label" and answer.decision else predictions
+    judged = (
+        metrics.decide(predictions, answer.decision)
+        if study.metric.input == "label" and answer.decision
+        else predictions
+    )
     low, high = metrics.interval(study.metric, test.target, judged, seed=study.seed)
     study.emit(
         "test",
@@ -526,7 +564,12 @@ def _write_report(study: Study) -> None:
     try:
         report.write(study.history, study.folder)
     except Exception as error:
-        study.emit("verdict", stage="remember", text=f"the report could not be written: {type(error).__name__}: {error}", data={})
+        study.emit(
+            "verdict",
+            stage="remember",
+            text=f"the report could not be written: {type(error).__name__}: {error}",
+            data={},
+        )
 
 
 def explain(study: Study, answer: Candidate) -> None:
@@ -545,7 +588,9 @@ def explain(study: Study, answer: Candidate) -> None:
         return _predict(study, answer, inputs, replicas=1)
 
     seconds = min(0.4 * left, 20.0) if not study.deterministic else float("inf")
-    study.emit("analysis", importance=analysis.importance(task, rows, predict, study.metric, seconds, study.seed))
+    study.emit(
+        "analysis", importance=analysis.importance(task, rows, predict, study.metric, seconds, study.seed)
+    )
 
 
 def result(study: Study) -> dict[str, Any]:
@@ -580,7 +625,9 @@ def stored_model(study: Study) -> Model:
     from perennial import report
 
     model = Model.load(study.folder / "best")
-    return model.with_information(result=study.history.finished["result"], report=report.summary(study.history))
+    return model.with_information(
+        result=study.history.finished["result"], report=report.summary(study.history)
+    )
 
 
 def _save(study: Study, answer: Candidate) -> Model:
@@ -589,6 +636,9 @@ def _save(study: Study, answer: Candidate) -> Model:
     program = parse(answer.source, vocabulary())
     replicas = tuple(Weights.from_bytes(blob) for blob in answer.replicas)
     information = {"study": study.history.created["name"], "kind": answer.kind, "metric": study.metric.name}
+    if study.task.problem == "regression":
+        errors = study.training.target[answer.rows] - answer.predictions
+        information["interval"] = np.quantile(errors, PREDICTION_INTERVAL).tolist()
     model = Model(program, replicas, study.task.schema, information, decision=answer.decision)
     if study.folder is not None:
         model.save(study.folder / "best")
@@ -644,10 +694,15 @@ def _nothing_left_to_do(study: Study, budget: float) -> bool:
 
 
 def _budget(seconds: float | None, minutes: float | None, hours: float | None, trials: int | None) -> float:
-    given = [value * unit for value, unit in ((seconds, 1.0), (minutes, 60.0), (hours, 3600.0)) if value is not None]
+    given = [
+        value * unit
+        for value, unit in ((seconds, 1.0), (minutes, 60.0), (hours, 3600.0))
+        if value is not None
+    ]
     if any(value <= 0 for value in given) or (trials is not None and trials < 1):
         raise UsageError(
-            f"A budget must be positive, received {given or trials}.", todo="Give for instance minutes=10 or trials=50."
+            f"A budget must be positive, received {given or trials}.",
+            todo="Give for instance minutes=10 or trials=50.",
         )
     if given and trials is not None:
         raise UsageError(

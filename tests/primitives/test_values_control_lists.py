@@ -1,4 +1,4 @@
-"""Words for values, lists and control: what they give, and that every one is total, deterministic and bounded."""
+"""Words for values, lists and control: what they give, and that they are total, deterministic and bounded."""
 
 import pytest
 

@@ -36,7 +36,7 @@ def inputs_of(name):
         return (columns,), (kind,)
     if name in ("truncated_svd", "term_ratios"):
         return (counts(),), (Tensor(30),)
-    missing = name not in ("piecewise_linear", "kernel_features")
+    missing = name not in ("piecewise_linear", "kernel_features", "linear_score")
     return (table(missing=missing),), (Tensor(5),)
 
 

@@ -17,7 +17,12 @@ NAMES = ("tables", "overhead")
 
 
 def run(
-    name: str, *, data: str | None = None, seconds: float | None = None, seeds: int = 3, only: Sequence[str] = ()
+    name: str,
+    *,
+    data: str | None = None,
+    seconds: float | None = None,
+    seeds: int = 3,
+    only: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Runs one bench.
 
@@ -34,7 +39,9 @@ def run(
     if name not in NAMES:
         raise UsageError(f"No bench called {name!r}.", todo=f"Choose one of: {', '.join(NAMES)}.")
     start = time.monotonic()
-    figures = import_module(f"perennial.bench.{name}").run(data=data, seconds=seconds, seeds=seeds, only=tuple(only))
+    figures = import_module(f"perennial.bench.{name}").run(
+        data=data, seconds=seconds, seeds=seeds, only=tuple(only)
+    )
     return {"bench": name, **figures, "seconds": round(time.monotonic() - start, 1)}
 
 
@@ -56,5 +63,7 @@ def text(figures: dict[str, Any]) -> str:
     for entry in figures["bars"]:
         sign = "≤" if entry["direction"] == "minimize" else "≥"
         value = "none" if entry["value"] is None else f"{entry['value']:.4g}"
-        lines.append(f"{'holds ' if entry['ok'] else 'FAILS '} {entry['name']}: {value} (goal {sign} {entry['goal']:g})")
+        lines.append(
+            f"{'holds ' if entry['ok'] else 'FAILS '} {entry['name']}: {value} (goal {sign} {entry['goal']:g})"
+        )
     return "\n".join([*lines, f"{figures['seconds']} s"])

@@ -28,12 +28,19 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
     folder = Path(data or "examples/data")
     tables = [path for path in sorted(folder.glob("*.csv")) if not only or path.stem in only]
     if not tables:
-        raise UsageError("No CSV files found.", where=str(folder), todo="Run in the project's folder, or give --data DIR.")
+        raise UsageError(
+            "No CSV files found.", where=str(folder), todo="Run in the project's folder, or give --data DIR."
+        )
     rows = [_grow(path, seconds, seed) for path in tables for seed in range(seeds)]
     waits = [row["between_trials"] for row in rows if row["between_trials"] is not None]
     return {
         "bars": [
-            bar("largest share of the search in which workers wait", max(waits, default=None), 0.03, "minimize"),
+            bar(
+                "largest share of the search in which workers wait",
+                max(waits, default=None),
+                0.03,
+                "minimize",
+            ),
             bar("latest end after the budget, seconds", max(row["late"] for row in rows), 5.0, "minimize"),
         ],
         "rows": rows,
@@ -51,7 +58,9 @@ def _grow(path: Path, seconds: float, seed: int) -> dict[str, Any]:
             capture_output=True, text=True,
         )  # fmt: skip
         wall = time.monotonic() - start
-        told = json.loads(subprocess.run([*command, "status", str(out), "--json"], capture_output=True, text=True).stdout)
+        told = json.loads(
+            subprocess.run([*command, "status", str(out), "--json"], capture_output=True, text=True).stdout
+        )
     return {
         "table": path.stem, "seed": seed, "exit": done.returncode, "trials": told["trials"], "failed": told["failed"],
         "between_trials": told["between_trials"], "wall": round(wall, 2), "late": round(wall - seconds, 2),

@@ -65,14 +65,22 @@ def linear(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression, Ridge
 
     train, test = _standardised(task)
-    return _fit_predict(task, lambda classify: LogisticRegression(max_iter=1_000) if classify else Ridge(), train, test)
+    return _fit_predict(
+        task, lambda classify: LogisticRegression(max_iter=1_000) if classify else Ridge(), train, test
+    )
 
 
 def flaml(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
     """FLAML with the same time, metric and seed."""
     from flaml import AutoML
 
-    names = {"roc_auc": "roc_auc", "accuracy": "accuracy", "log_loss": "log_loss", "rmse": "rmse", "pr_auc": "ap"}
+    names = {
+        "roc_auc": "roc_auc",
+        "accuracy": "accuracy",
+        "log_loss": "log_loss",
+        "rmse": "rmse",
+        "pr_auc": "ap",
+    }
     train, test, _ = _ordinal(task)
     columns = task.target.shape[1] if task.target.ndim == 2 else 1
 
@@ -94,11 +102,15 @@ def autogluon(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
     targets = task.target.reshape(task.rows, -1)
     for column in range(targets.shape[1]):
         with tempfile.TemporaryDirectory() as folder:
-            predictor = TabularPredictor(label="target", path=folder, eval_metric=names.get(metric, metric), verbosity=0)
+            predictor = TabularPredictor(
+                label="target", path=folder, eval_metric=names.get(metric, metric), verbosity=0
+            )
             train = pd.concat([frames[0], pd.Series(targets[:, column], name="target")], axis=1)
             predictor.fit(train, time_limit=seconds / targets.shape[1], presets="best_quality")
             if task.problem in ("binary", "multiclass", "multilabel"):
-                outputs.append(_full(predictor.predict_proba(frames[1]).to_numpy(), predictor.class_labels, _width(task)))
+                outputs.append(
+                    _full(predictor.predict_proba(frames[1]).to_numpy(), predictor.class_labels, _width(task))
+                )
             else:
                 outputs.append(predictor.predict(frames[1]).to_numpy(dtype=float))
     return _joined(task, outputs)
@@ -116,7 +128,8 @@ RIVALS: dict[str, Callable[[Task, str, float, int], np.ndarray]] = {
 
 def installed(name: str) -> bool:
     """Whether the optional library of a rival is here; the others come with perennial."""
-    return name not in ("flaml", "autogluon") or find_spec(name) is not None
+    needed = {"flaml": ("flaml", "xgboost"), "autogluon": ("autogluon",)}
+    return all(find_spec(module) is not None for module in needed.get(name, ()))
 
 
 class _WithCategories:
@@ -137,7 +150,10 @@ class _Flaml:
     """FLAML behind `fit(x, y)`."""
 
     def __init__(self, automl: Any, kind: str, metric: str, seconds: float, seed: int) -> None:
-        self._automl, self._settings = automl, {"task": kind, "metric": metric, "time_budget": seconds, "seed": seed, "verbose": 0}
+        self._automl, self._settings = (
+            automl,
+            {"task": kind, "metric": metric, "time_budget": seconds, "seed": seed, "verbose": 0},
+        )
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> _Flaml:
         self._automl.fit(x, y, **self._settings)

@@ -61,10 +61,14 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
     if data is None:
         raise UsageError("This bench needs a folder of tables.", todo="Give it with --data DIR.")
     seconds = seconds or DEFAULT_SECONDS
-    folders = [path for path in sorted(Path(data).iterdir()) if (path / "task.json").is_file() and _tables(path)]
+    folders = [
+        path for path in sorted(Path(data).iterdir()) if (path / "task.json").is_file() and _tables(path)
+    ]
     folders = [path for path in folders if not only or path.name in only]
     if not folders:
-        raise UsageError("No tables found.", where=data, todo="Each needs data.csv.gz (or train and test) and task.json.")
+        raise UsageError(
+            "No tables found.", where=data, todo="Each needs data.csv.gz (or train and test) and task.json."
+        )
     rivals = {name: rival for name, rival in RIVALS.items() if installed(name)}
     rows: list[dict[str, Any]] = []
     for folder in folders:
@@ -92,7 +96,9 @@ def _split(folder: Path, seed: int) -> Split:
     position = header.index(targets[0])
     labels = [row[position] for row in rows] if problem in ("binary", "multiclass") else None
     train, test = _cut(len(rows), labels, seed)
-    return Split(folder.name, tuple(targets), problem, header, [rows[i] for i in train], [rows[i] for i in test])
+    return Split(
+        folder.name, tuple(targets), problem, header, [rows[i] for i in train], [rows[i] for i in test]
+    )
 
 
 def _cut(n: int, labels: list[str] | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +128,12 @@ def _one_split(split: Split, rivals: dict[str, Callable], seconds: float, seed: 
         _write(train, split.header, split.train_rows)
         _write(test, split.header, split.test_rows)
         task = Task.from_data(
-            str(train), _target(split), test=str(test), problem=split.problem, allow_overlap=True, drop_unlabelled=True
+            str(train),
+            _target(split),
+            test=str(test),
+            problem=split.problem,
+            allow_overlap=True,
+            drop_unlabelled=True,
         )
         metric, _ = metrics.choose(task.problem, task.target)
         found = {"perennial": _grow(split, train, test, Path(folder) / "study", seconds, seed, task)}
@@ -131,7 +142,11 @@ def _one_split(split: Split, rivals: dict[str, Callable], seconds: float, seed: 
             try:
                 prediction = rival(task, metric.name, seconds, seed)
             except Exception as error:
-                found[name] = {"seconds": time.monotonic() - start, "prediction": None, "error": f"{type(error).__name__}: {error}"}
+                found[name] = {
+                    "seconds": time.monotonic() - start,
+                    "prediction": None,
+                    "error": f"{type(error).__name__}: {error}",
+                }
                 continue
             found[name] = {"seconds": time.monotonic() - start, "prediction": prediction}
     return [_row(split, seed, metric, task.test.target, name, entry, found) for name, entry in found.items()]
@@ -141,12 +156,33 @@ def _target(split: Split) -> str | list[str]:
     return list(split.targets) if len(split.targets) > 1 else split.targets[0]
 
 
-def _grow(split: Split, train: Path, test: Path, out: Path, seconds: float, seed: int, task: Task) -> dict[str, Any]:
+def _grow(
+    split: Split, train: Path, test: Path, out: Path, seconds: float, seed: int, task: Task
+) -> dict[str, Any]:
     """The command line as a user would call it; its predictions are read back from the saved model."""
     from perennial.model import Model
 
-    command = [sys.executable, "-m", "perennial", "grow", str(train), "--test", str(test), "--time", f"{seconds:g}s"]
-    command += ["--out", str(out), "--seed", str(seed), "--problem", split.problem, "--json", "--allow-overlap"]
+    command = [
+        sys.executable,
+        "-m",
+        "perennial",
+        "grow",
+        str(train),
+        "--test",
+        str(test),
+        "--time",
+        f"{seconds:g}s",
+    ]
+    command += [
+        "--out",
+        str(out),
+        "--seed",
+        str(seed),
+        "--problem",
+        split.problem,
+        "--json",
+        "--allow-overlap",
+    ]
     command += [part for name in split.targets for part in ("--target", name)] + ["--drop-unlabelled"]
     start = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
@@ -156,7 +192,12 @@ def _grow(split: Split, train: Path, test: Path, out: Path, seconds: float, seed
     told = json.loads(done.stdout)
     model = Model.load(out / "best")
     prediction = model.predict_values(model.codec.encode(read_table(str(test))))
-    return {"seconds": wall, "prediction": prediction, "trials": told["trials"], "validation": told["validation"]}
+    return {
+        "seconds": wall,
+        "prediction": prediction,
+        "trials": told["trials"],
+        "validation": told["validation"],
+    }
 
 
 def _row(split, seed, metric, target, name, entry, found) -> dict[str, Any]:
@@ -178,7 +219,11 @@ def _bars(rows: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
     rivals = [name for name in ranks if name != "perennial"]
     worse = [f"{table}/{name}" for table, name in _pairs(rows) if _significantly_behind(rows, table, name)]
     light = [table for table in means if means[table].get("lightgbm") is not None]
-    wins = sum(means[table]["perennial"] > means[table]["lightgbm"] for table in light if means[table].get("perennial") is not None)
+    wins = sum(
+        means[table]["perennial"] > means[table]["lightgbm"]
+        for table in light
+        if means[table].get("perennial") is not None
+    )
     longest = max(row["seconds"] for row in rows if row["method"] == "perennial")
     return [
         bar("mean rank of perennial minus the best rival's", ranks["perennial"] - min(ranks[name] for name in rivals), 0.0, "minimize"),
@@ -204,7 +249,9 @@ def _ranks(means: dict[str, dict[str, float | None]]) -> dict[str, float]:
     from scipy.stats import rankdata
 
     names = list(next(iter(means.values())))
-    scores = [[-np.inf if methods[name] is None else methods[name] for name in names] for methods in means.values()]
+    scores = [
+        [-np.inf if methods[name] is None else methods[name] for name in names] for methods in means.values()
+    ]
     ranks = np.mean([rankdata([-score for score in line]) for line in scores], axis=0)
     return dict(zip(names, ranks.tolist(), strict=True))
 
@@ -214,7 +261,9 @@ def _pairs(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def _significantly_behind(rows: list[dict[str, Any]], table: str, name: str) -> bool:
-    intervals = [row["ahead"] for row in rows if (row["table"], row["method"]) == (table, name) and row["ahead"]]
+    intervals = [
+        row["ahead"] for row in rows if (row["table"], row["method"]) == (table, name) and row["ahead"]
+    ]
     return bool(intervals) and float(np.mean([high for _, _, high in intervals])) < 0.0
 
 
@@ -227,12 +276,20 @@ def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for name in dict.fromkeys(row["method"] for row in own):
             values = [row["value"] for row in own if row["method"] == name]
             line[name] = None if None in values else float(np.mean(values))
-        line["spread"] = float(np.std([row["value"] for row in own if row["method"] == "perennial" and row["value"] is not None] or [0.0]))
+        line["spread"] = float(
+            np.std(
+                [row["value"] for row in own if row["method"] == "perennial" and row["value"] is not None]
+                or [0.0]
+            )
+        )
         line["wall"] = max(row["seconds"] for row in own if row["method"] == "perennial")
         line["behind"] = ", ".join(name for name in line if _significantly_behind(rows, table, name))
         lines.append(line)
     ranks = _ranks(_means(rows))
-    return [*lines, {"table": "mean rank", "metric": "", **{name: round(rank, 2) for name, rank in ranks.items()}}]
+    return [
+        *lines,
+        {"table": "mean rank", "metric": "", **{name: round(rank, 2) for name, rank in ranks.items()}},
+    ]
 
 
 def _public(row: dict[str, Any]) -> dict[str, Any]:
@@ -240,10 +297,23 @@ def _public(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _protocol(seconds: float, seeds: int, rivals: list[str]) -> dict[str, Any]:
-    return {"seconds": seconds, "seeds": seeds, "test_share": TEST_SHARE, "rivals": rivals, "cores": os.cpu_count()}
+    return {
+        "seconds": seconds,
+        "seeds": seeds,
+        "test_share": TEST_SHARE,
+        "rivals": rivals,
+        "cores": os.cpu_count(),
+    }
 
 
 def _say(rows: list[dict[str, Any]], methods: int) -> None:
     last = rows[-methods:]
-    told = "  ".join(f"{row['method']} {row['value']:.4f}" if row["value"] is not None else f"{row['method']} failed" for row in last)
-    print(f"{last[0]['table']} seed {last[0]['seed']} ({last[0]['seconds']:.0f} s): {told}", file=sys.stderr, flush=True)
+    told = "  ".join(
+        f"{row['method']} {row['value']:.4f}" if row["value"] is not None else f"{row['method']} failed"
+        for row in last
+    )
+    print(
+        f"{last[0]['table']} seed {last[0]['seed']} ({last[0]['seconds']:.0f} s): {told}",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,4 +1,5 @@
-"""Dates and times as people write them; whether the day or the month comes first is decided by the whole column."""
+"""Dates and times as people write them; whether the day or the month comes first is decided by the whole "
+"column."""
 
 from __future__ import annotations
 
@@ -43,7 +44,10 @@ RIVALS = {
 PATTERNS = {name: re.compile(rf"{WEEKDAY}{date}(?:[T,\s]+{CLOCK}{ZONE})?") for name, date in WRITINGS.items()}
 PATTERNS[TIME_OF_DAY] = re.compile(CLOCK + ZONE)
 MONTH_NUMBERS = {
-    name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
+    name: number
+    for number, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
 }
 NAT = np.datetime64("NaT", "s")
 
@@ -54,7 +58,8 @@ class Calendar:
 
     Texts in a writing that cannot be mistaken (year first, names of months) are read whatever the format.
 
-    >>> Calendar("day-month-year").parse(["31/12/2023", "30/02/2024", "2024-01-05 07:30"]).astype(str).tolist()
+    >>> dates = Calendar("day-month-year").parse(["31/12/2023", "30/02/2024", "2024-01-05 07:30"])
+    >>> dates.astype(str).tolist()
     ['2023-12-31T00:00:00', 'NaT', '2024-01-05T07:30:00']
     """
 
@@ -91,7 +96,8 @@ class Calendar:
 def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Calendar | None, str, str]:
     """The writing in which the most cells of a column are dates.
 
-    Where every cell may be read day first and month first, the reading in which the rows run in order of time is
+    Where every cell may be read day first and month first, the reading in which the rows run in order of time
+    is
     taken, else day first.
 
     Args:
@@ -99,7 +105,8 @@ def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Calendar | Non
         counts: how many cells hold each, `(levels,)`.
 
     Returns:
-        the writing (None when fewer than nine in ten cells are dates), a reason in words, and the rival writing that would fit
+        the writing (None when fewer than nine in ten cells are dates), a reason in words, and the rival
+        writing that would fit
         as well ("" when there is none).
     """
     step = max(1, len(levels) // PROBE)

@@ -1,4 +1,5 @@
-"""What can be odd about a table as a whole: copies, contradictions, keys that repeat, rows in order of time, few rows, many columns."""
+"""What can be odd about a table as a whole: copies, contradictions, keys that repeat, rows in order of "
+"time, few rows, many columns."""
 
 from __future__ import annotations
 
@@ -51,9 +52,10 @@ def _bits(column: np.ndarray) -> np.ndarray:
 
 
 def duplicate_groups(hashes: np.ndarray, tell: Tell) -> np.ndarray | None:
-    """Codes that copies share, so that no copy of a training row is in a validation fold; None when all rows differ.
+    """Codes that copies share, so that none is in another fold than its copy; None when all rows differ.
 
-    When rows repeat because the columns can only say so much (three rows or more for each distinct one), repetition is
+    When rows repeat because the columns can only say so much (three rows or more for each distinct one),
+    repetition is
     natural and nothing is grouped.
     """
     _, codes, counts = np.unique(hashes, return_inverse=True, return_counts=True)
@@ -199,7 +201,8 @@ def tell_size(rows: int, columns: int, tell: Tell) -> None:
             Finding(
                 "many columns",
                 "warning",
-                f"There are {columns} columns for {rows} rows: {columns * rows * 8 / 2**20:.0f} MB as numbers.",
+                f"There are {columns} columns for {rows} rows: {columns * rows * 8 / 2**20:.0f} MB as "
+                "numbers.",
                 "",
                 "Among so many columns some fit the target by chance, and each candidate takes longer.",
                 "All are used.",

@@ -10,6 +10,7 @@ import numpy as np
 
 from perennial.modalities.calendars import Calendar
 from perennial.modalities.numerals import Numerals
+from perennial.modalities.values import is_missing
 
 KINDS = (
     "number",
@@ -95,7 +96,7 @@ def flatten(cells: np.ndarray) -> np.ndarray:
         elif isinstance(cell, list | tuple):
             flat[row] = ";".join(map(str, cell))
         else:
-            flat[row] = None if cell != cell else str(cell)
+            flat[row] = None if is_missing(cell) else str(cell)
     return flat
 
 
@@ -157,7 +158,8 @@ def unreadable(column: ColumnSchema, cells: np.ndarray, values: np.ndarray) -> n
 
 
 def _codes(column: ColumnSchema, levels: Sequence[str | None]) -> list[int]:
-    """A level is found as it is written, else as it would be written plainly (`1.0` is `1`, spaces around do not count)."""
+    """A level is found as it is written, else as it would be written plainly (`1.0` is `1`, spaces around"
+    " do not count)."""
     exact = {level: code for code, level in enumerate(column.vocabulary)}
     other = len(column.vocabulary) if column.rare else UNSEEN
     codes = [MISSING if level is None else exact.get(level, other) for level in levels]

@@ -15,33 +15,40 @@ FEW_LEVELS = 50
 SAMPLE = 2_000
 LONG = 40
 TELLING_PARTS = 2.5
-UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.I)
-HEXADECIMAL = re.compile(r"[0-9a-f-]+", re.I)
+UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+HEXADECIMAL = re.compile(r"[0-9a-f-]+", re.IGNORECASE)
 PARTS = re.compile(r"[A-Za-z]{2,}|\d+")
 
 # Names of keys: unique values under such a name tell rows apart, whatever order they are in.
 KEY_NAME = re.compile(
-    r"(^|[_\s.-])(ids?|uuid|guid|key|index|idx|row|rownum|rowid|row_?number|record|nr|no|number|phone|ssn|isbn|ean|upc|barcode|imei|serial)$"
+    r"(^|[_\s.-])(ids?|uuid|guid|key|index|idx|row|rownum|rowid|row_?number|record|nr|no|number"
+    r"|phone|ssn|isbn|ean|upc|barcode|imei|serial)$"
     r"|^unnamed|^level_0$|^$|(?-i:[a-z]I[dD]$)",
-    re.I,
+    re.IGNORECASE,
 )
-# Names of keys whose values may recur; the words for those to whom several rows belong are trusted for texts only,
+# Names of keys whose values may recur; the words for those to whom several rows belong are trusted for texts
+# only,
 # since `households` may well be a count of them.
-ID_NAME = re.compile(r"(^|[_\s.-])(ids?|uuid|guid)$|(?-i:[a-z]I[dD]$)", re.I)
-OWNER_NAME = re.compile(r"^(patient|customer|client|user|subject|participant|household|speaker)$", re.I)
+ID_NAME = re.compile(r"(^|[_\s.-])(ids?|uuid|guid)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
+OWNER_NAME = re.compile(
+    r"^(patient|customer|client|user|subject|participant|household|speaker)$", re.IGNORECASE
+)
 
 # Names of quantities that may well count 1, 2, 3 … along the rows.
 MEASURE_NAME = re.compile(
-    r"^[a-z]$|^x_?\d*$|(^|[_\s.-])(step|steps|second|minute|hour|day|week|month|quarter|year|time|period|age|epoch|iteration|trial|dose|"
-    r"distance|size|position|rank|level|count|amount|value|feature|depth|height|width|length|weight|temperature|pressure|speed|price|cost)s?",
-    re.I,
+    r"^[a-z]$|^x_?\d*$|(^|[_\s.-])(step|steps|second|minute|hour|day|week|month|quarter|year|time|period"
+    r"|age|epoch|iteration|trial|dose|distance|size|position|rank|level|count|amount|value|feature"
+    r"|depth|height|width|length|weight|temperature|pressure|speed|price|cost)s?(?![a-z])",
+    re.IGNORECASE,
 )
 # Names of codes: numbers under such a name have no order.
 CODE_NAME = re.compile(
-    r"(^|[_\s.-]|(?-i:(?<=[a-z])(?=[A-Z])))(code|type|kind|category|region|district|county|state|country|colou?r|gender|sex|cluster|department|subclass)$",
-    re.I,
+    r"(^|[_\s.-]|(?-i:(?<=[a-z])(?=[A-Z])))"
+    r"(code|type|kind|category|region|district|county|state|country|colou?r"
+    r"|gender|sex|cluster|department|subclass)$",
+    re.IGNORECASE,
 )
-ORDERED_NAME = re.compile(r"(level|grade|rank|rating|score|quality|stage|size)", re.I)
+ORDERED_NAME = re.compile(r"(level|grade|rank|rating|score|quality|stage|size)", re.IGNORECASE)
 
 
 def counts_rows(name: str, cells: np.ndarray) -> str:
@@ -66,7 +73,8 @@ def counts_rows(name: str, cells: np.ndarray) -> str:
 def names_rows(levels: Sequence[str], known: int) -> str:
     """Why texts tell rows apart; "" when they do not.
 
-    Words in sentences, and strings that are put together from parts which recur (paths, formulas, architectures), do not:
+    Words in sentences, and strings that are put together from parts which recur (paths, formulas,
+    architectures), do not:
     something can be learnt from them.
 
     Args:
@@ -98,7 +106,8 @@ def is_composed(levels: Sequence[str]) -> bool:
 
 
 def names_owner(name: str, unique: int, known: int) -> bool:
-    """Whether a column names to whom a row belongs: a key by name whose values recur, but too seldom for a category."""
+    """Whether a column names to whom a row belongs: a key by name whose values recur, but too seldom for "
+    "a category."""
     return bool(ID_NAME.search(name)) and unique > FEW_LEVELS and known < REPEATS_OF_A_CATEGORY * unique
 
 

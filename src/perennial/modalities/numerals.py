@@ -1,4 +1,5 @@
-"""Numbers as people write them: `1,234.5`, `1.234,5`, `€ 5`, `5 %`, `(7)`, `12 kg`. One reading for a whole column, or none."""
+"""Numbers as people write them: `1,234.5`, `1.234,5`, `€ 5`, `5 %`, `(7)`, `12 kg`. One reading for a "
+"whole column, or none."""
 
 from __future__ import annotations
 
@@ -44,6 +45,7 @@ class Numerals:
         numbers = np.array(
             self._parse_levels(["" if text is None else text for text in positions]), dtype=np.float64
         )
+        numbers[np.isinf(numbers)] = np.nan  # 1e999 is written like a number and is none of float64
         return numbers[where] if len(where) else np.empty(0)
 
     def _parse_levels(self, levels: list[str]) -> list[float]:
@@ -55,7 +57,8 @@ class Numerals:
         ]
 
     def _undecorated(self, levels: list[str]) -> list[str]:
-        """The texts without signs of money, units and spaces; joined, because one pass over a long text is much faster."""
+        """The texts without signs of money, units and spaces; joined, because one pass over a long text "
+        "is much faster."""
         joined = "\n".join(levels).replace("\u2212", "-")
         if "(" in joined:
             joined = BRACKETS.sub(r"-\1", joined)
@@ -77,7 +80,8 @@ def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Numerals | Non
         counts: how many cells hold each, `(levels,)`.
 
     Returns:
-        the writing (None when fewer than 99 % of the cells are numbers), the share that are, and a reason in words.
+        the writing (None when fewer than 99 % of the cells are numbers), the share that are, and a reason in
+        words.
     """
     if not len(levels):
         return None, 0.0, "nothing"
@@ -106,7 +110,8 @@ def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Numerals | Non
 
 
 def plain_share(levels: Sequence[str], counts: np.ndarray) -> tuple[float, int]:
-    """The share of cells that are plain numbers without any decoration, and how many distinct ones there are."""
+    """The share of cells that are plain numbers without any decoration, and how many distinct ones there "
+    "are."""
     plain = np.fromiter((PLAIN.fullmatch(text) is not None for text in levels), dtype=bool, count=len(levels))
     return float(counts[plain].sum() / max(1, counts.sum())), int(plain.sum())
 

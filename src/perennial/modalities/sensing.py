@@ -1,21 +1,20 @@
-"""What a column is: a number, a category, a date, text, an identifier, or nothing to learn from; with the reason."""
+"""What a column is: a number, a category, a date, text, an identifier, or nothing to learn from; with the"
+" reason."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from perennial.errors import UsageError
 from perennial.modalities.base import Finding, counted
-from perennial.modalities.calendars import PATTERNS, Calendar
+from perennial.modalities.calendars import Calendar
 from perennial.modalities.calendars import recognise as recognise_dates
 from perennial.modalities.columns import (
     EXACT,
-    KINDS,
     TRUTH,
     ColumnSchema,
     flatten,
@@ -26,12 +25,12 @@ from perennial.modalities.columns import (
 from perennial.modalities.identifiers import counts_rows, is_code, is_composed, names_owner, names_rows
 from perennial.modalities.numerals import Numerals, plain_share
 from perennial.modalities.numerals import recognise as recognise_numbers
+from perennial.modalities.wishes import Wish
 
-CHOOSABLE = KINDS[:7]
 MOST_LEVELS = 4_000
 FEW_LEVELS = 50
 SENTINELS = (-999.0, -9999.0, -99.0, -1.0, 999.0, 9999.0, 99999.0, 999999.0)
-DATE_NAME = re.compile(r"(time|date|stamp|epoch|created|updated|day|dob|_at$)", re.I)
+DATE_NAME = re.compile(r"(time|date|stamp|epoch|created|updated|day|dob|_at$)", re.IGNORECASE)
 EPOCH_SECONDS = (3e8, 4.2e9)
 EXCEL_DAYS = (20_000, 60_000)
 DAYS_AS_NUMBERS = (19_000_101, 21_001_231)
@@ -42,35 +41,6 @@ MOSTLY_NUMBERS = 0.8
 SEVERAL = re.compile(r"\s*[;|]\s*")
 
 Tell = Callable[[Finding], None]
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the user says about a column: `category`, `number:,` (the decimal mark) or `date:month-day-year`."""
-
-    kind: str = ""
-    detail: str = ""
-
-    @staticmethod
-    def of(name: str, text: str | None) -> Wish:
-        """Raises UsageError for what cannot be wished for."""
-        if text is None:
-            return Wish()
-        kind, _, detail = text.partition(":")
-        allowed = {"number": (".", ","), "date": tuple(PATTERNS)}.get(kind, ())
-        if kind not in (*CHOOSABLE, "ignored"):
-            raise UsageError(
-                f"A column is one of {', '.join(CHOOSABLE)}; received {kind!r}.",
-                where=f"--type {name}={text}",
-                todo=f"Write for instance --type {name}=category; to predict it use --target {name}.",
-            )
-        if detail and detail not in allowed:
-            raise UsageError(
-                f"{kind!r} can be followed by {' or '.join(map(repr, allowed)) or 'nothing'}; received {detail!r}.",
-                where=f"--type {name}={text}",
-                todo=f"Write --type {name}={kind}.",
-            )
-        return Wish(kind, detail)
 
 
 def sense_column(name: str, identity: str, cells: np.ndarray, wanted: str | None, tell: Tell) -> ColumnSchema:
@@ -103,7 +73,8 @@ def sense_column(name: str, identity: str, cells: np.ndarray, wanted: str | None
 
 
 def with_vocabulary(column: ColumnSchema, counts: Counter) -> ColumnSchema:
-    """The column with its levels by falling frequency; levels seen once in a large vocabulary share one code."""
+    """The column with its levels by falling frequency; levels seen once in a large vocabulary share one "
+    "code."""
     ordered = sorted(counts, key=lambda level: (-counts[level], level))
     kept = ordered
     if len(ordered) > FEW_LEVELS:
@@ -160,7 +131,8 @@ def _nothing(base: ColumnSchema, sizes: np.ndarray, rows: int, tell: Tell) -> Co
     )
 
 
-# -- typed columns -----------------------------------------------------------------------------------------------------
+# -- typed columns
+# -----------------------------------------------------------------------------------------------------
 
 
 def _sense_dates(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell) -> ColumnSchema:
@@ -273,7 +245,8 @@ def _numbers_as_dates(
             Finding(
                 "serial dates",
                 "warning",
-                f"{base.name!r} holds numbers that may be serial dates of a spreadsheet ({low:g} to {high:g}).",
+                f"{base.name!r} holds numbers that may be serial dates of a spreadsheet ({low:g} to "
+                f"{high:g}).",
                 base.name,
                 "Months and weekdays cannot be seen in a serial number.",
                 "It is read as a number.",
@@ -324,7 +297,8 @@ def _warn_about_numbers(
             )
 
 
-# -- columns of text ---------------------------------------------------------------------------------------------------
+# -- columns of text
+# ---------------------------------------------------------------------------------------------------
 
 
 def _sense_text(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell) -> ColumnSchema:
@@ -421,7 +395,8 @@ def _tell_lost(column: ColumnSchema, cells: np.ndarray, what: str, tell: Tell) -
 
 
 def _mostly_numbers(levels: list[str], sizes: np.ndarray) -> bool:
-    """Plain numbers with a few words between them, such as `unknown`: a number, whose missing cells say the rest."""
+    """Plain numbers with a few words between them, such as `unknown`: a number, whose missing cells say "
+    "the rest."""
     share, distinct = plain_share(levels, sizes)
     few_words = len(levels) - distinct <= 2
     return distinct >= 10 and share >= (MIXED if few_words else MOSTLY_NUMBERS)
@@ -473,7 +448,8 @@ def _prose(levels: list[str], known: int) -> str:
     return ""
 
 
-# -- sentences ---------------------------------------------------------------------------------------------------------
+# -- sentences
+# ---------------------------------------------------------------------------------------------------------
 
 
 def _identifier(name: str, other: str) -> Finding:

@@ -1,4 +1,5 @@
-"""Tables: from a frame of columns to a record of typed fields, with a reason for everything that was decided."""
+"""Tables: from a frame of columns to a record of typed fields, with a reason for everything that was "
+"decided."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from perennial.modalities.frames import Frame
 from perennial.modalities.identifiers import KEY_NAME
 from perennial.modalities.sensing import sense_column
 from perennial.modalities.targets import TargetSchema, sense_target
+from perennial.modalities.values import is_missing
 
 TARGET_NAMES = ("target", "label", "class", "y", "outcome", "labels")
 SHOWN = 5
@@ -125,9 +127,11 @@ class TableSchema(Codec):
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "modality": "table", "columns": [column.to_json() for column in self.columns], "target": self.target.to_json(),
+            "modality": "table",
+            "columns": [column.to_json() for column in self.columns],
+            "target": self.target.to_json(),
             "decided": list(self.decided),
-        }  # fmt: skip
+        }
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> TableSchema:
@@ -211,7 +215,8 @@ def _sensed(
 
 
 def _refuse_strangers(wanted: Sequence[str], names: Sequence[str], targets: set[str]) -> None:
-    """Raises for columns that are not there, and for targets that are to be left out or to group or order the rows."""
+    """Raises for columns that are not there, and for targets that are to be left out or to group or order"
+    " the rows."""
     where = "--type, --drop, --group or --time-column"
     known = set(names)
     for name in wanted:
@@ -231,7 +236,8 @@ def _problem_of(kinds: Sequence[str]) -> str | None:
 
 
 def _keep_something(columns: list[ColumnSchema]) -> list[ColumnSchema]:
-    """Numbers that count rows are used after all when there is nothing else to learn from: `x` of a curve looks so."""
+    """Numbers that count rows are used after all when there is nothing else to learn from: `x` of a curve"
+    " looks so."""
     if any(column.kind in USED for column in columns):
         return columns
     reason = "whole numbers that differ in every row, and no other column to learn from"
@@ -316,8 +322,12 @@ def find_target(frame: Frame, target: str | Sequence[str] | None) -> tuple[tuple
         check_targets(frame, names)
         return names, ""
     if len(frame.names) < 2:
-        raise DataError("The table has one column only.", where=frame.names[0], why="A target and at least one feature are needed.",
-                        todo="Check the delimiter with --delimiter.")  # fmt: skip
+        raise DataError(
+            "The table has one column only.",
+            where=frame.names[0],
+            why="A target and at least one feature are needed.",
+            todo="Check the delimiter with --delimiter.",
+        )
     lowered = {name.strip().lower(): name for name in frame.names}
     for name in TARGET_NAMES:
         if name in lowered:
@@ -329,8 +339,12 @@ def check_targets(frame: Frame, names: Sequence[str]) -> None:
     """Refuses target names that are not there, with the nearest name."""
     for name in names:
         if name not in frame.names:
-            raise DataError(f"There is no column {name!r}.", where=f"the columns are {', '.join(map(repr, frame.names[:10]))}",
-                            why="It is the target.", todo=_near(name, frame.names))  # fmt: skip
+            raise DataError(
+                f"There is no column {name!r}.",
+                where=f"the columns are {', '.join(map(repr, frame.names[:10]))}",
+                why="It is the target.",
+                todo=_near(name, frame.names),
+            )
 
 
 def unlabelled(columns: Sequence[np.ndarray]) -> np.ndarray:
@@ -339,10 +353,7 @@ def unlabelled(columns: Sequence[np.ndarray]) -> np.ndarray:
     for cells in columns:
         if cells.dtype == object:
             missing |= np.array(
-                [
-                    cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
-                    for cell in cells
-                ],
+                [is_missing(cell) or (isinstance(cell, str) and not cell.strip()) for cell in cells],
                 dtype=bool,
             )
         elif cells.dtype.kind == "f":
@@ -361,9 +372,12 @@ def refuse_unlabelled(missing: np.ndarray, names: Sequence[str]) -> None:
 def _unlabelled_error(missing: np.ndarray, names: Sequence[str]) -> DataError:
     rows = ", ".join(str(row + 1) for row in np.flatnonzero(missing)[:SHOWN])
     return DataError(
-        f"The target {', '.join(names)} is missing or infinite in {int(missing.sum())} of {len(missing)} rows.", where=f"rows {rows}",
-        why="These rows cannot be learnt from or judged.", todo="Fill them in, or leave them out with --drop-unlabelled.",
-    )  # fmt: skip
+        f"The target {', '.join(names)} is missing or infinite in {int(missing.sum())} of {len(missing)} "
+        "rows.",
+        where=f"rows {rows}",
+        why="These rows cannot be learnt from or judged.",
+        todo="Fill them in, or leave them out with --drop-unlabelled.",
+    )
 
 
 def as_frame(data: Any) -> Frame:

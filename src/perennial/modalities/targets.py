@@ -1,4 +1,5 @@
-"""What is to be predicted: two classes, several, several labels at once, a number or several numbers; with the reason."""
+"""What is to be predicted: two classes, several, several labels at once, a number or several numbers; "
+"with the reason."""
 
 from __future__ import annotations
 
@@ -74,7 +75,7 @@ class TargetSchema:
         return len(self.classes) if self.separator else len(self.names)
 
     def encode(self, columns: Sequence[np.ndarray]) -> np.ndarray:
-        """Codes, indicators or numbers; a class that was not in the training data gets the code after the last.
+        """Codes, indicators or numbers; a class that is new gets the code after the last.
 
         Raises:
             DataError: cells that are no numbers where numbers are to be predicted.
@@ -415,7 +416,7 @@ def _numbers(cells: np.ndarray, name: str, mark: str) -> np.ndarray:
             f"The target {name!r} holds {len(bad)} values that are no numbers.",
             where="rows " + ", ".join(f"{row + 1} ({str(cells[row])[:40]!r})" for row in bad[:5]),
             why="A number is to be predicted.",
-            todo="Correct them or empty them (--drop-unlabelled leaves empty ones out), or use --problem multiclass.",
+            todo="Correct them, or empty them and use --drop-unlabelled, or use --problem multiclass.",
         )
     return values
 

@@ -1,10 +1,8 @@
 """Words that take functions or decide: choose, map, filter, fold.
 
-They are bounded by their lists: a program of these words always ends. Both values of `if` are computed before one is
-chosen, which is harmless since no word fails or has an effect.
+They are bounded by their lists: a program of these words always ends. Both values of `if` are computed
+before one is chosen, which is harmless since no word fails or has an effect.
 """
-
-# ruff: noqa: F821  annotations are types of the language
 
 from __future__ import annotations
 

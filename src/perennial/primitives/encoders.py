@@ -1,10 +1,11 @@
-"""Words that fit themselves to columns and turn them into better numbers: imputing, scaling, binning, encoding.
+"""Words that fit themselves to columns and turn them into better numbers: imputing, scaling, encoding.
 
 All learn from the training rows only. Numbers may be NaN until `impute`.
 """
 
 from __future__ import annotations
 
+import itertools
 from types import MappingProxyType
 from typing import Any
 
@@ -27,10 +28,12 @@ class _SameWidth(Learner):
 
 
 class Impute(Learner):
-    """Missing numbers become the median; an indicator for each column that had any stands beside (if wanted)."""
+    """Missing numbers become the median; an indicator beside for each column that had any, if wanted."""
 
     name, doc = "impute", "Missing numbers become the median, with an indicator beside."
-    parameters = MappingProxyType({"indicators": Parameter(True, options=(True, False), doc="add a column that tells what was missing")})
+    parameters = MappingProxyType(
+        {"indicators": Parameter(True, options=(True, False), doc="add a column that tells what was missing")}
+    )
 
     def infer(self, *types: Type, **parameters: Any) -> Type:
         _tensor(self.name, types)
@@ -39,9 +42,19 @@ class Impute(Learner):
     def fit(self, inputs: tuple, target: Any, context: FitContext, *, indicators: bool = True) -> State:
         values = inputs[0][: context.train_rows]
         missing = np.isnan(values)
-        medians = np.array([np.median(column[~gone]) if not gone.all() else 0.0 for column, gone in zip(values.T, missing.T, strict=True)])
+        medians = np.array(
+            [
+                np.median(column[~gone]) if not gone.all() else 0.0
+                for column, gone in zip(values.T, missing.T, strict=True)
+            ]
+        )
         partly = missing.any(axis=0) & ~missing.all(axis=0)
-        return State({"medians": medians.astype(np.float64), "marked": np.flatnonzero(partly) if indicators else np.empty(0, dtype=np.int64)})
+        return State(
+            {
+                "medians": medians.astype(np.float64),
+                "marked": np.flatnonzero(partly) if indicators else np.empty(0, dtype=np.int64),
+            }
+        )
 
     def call(self, *inputs: Any, state: State, indicators: bool = True) -> np.ndarray:
         values, marked = inputs[0], state.arrays["marked"]
@@ -58,7 +71,10 @@ class Standardise(_SameWidth):
     def fit(self, inputs: tuple, target: Any, context: FitContext) -> State:
         values = inputs[0][: context.train_rows]
         with np.errstate(all="ignore"):
-            mean, deviation = (np.nan_to_num(f(values, axis=0)) if values.size else np.zeros(values.shape[1]) for f in (_nanmean, _nanstd))
+            mean, deviation = (
+                np.nan_to_num(f(values, axis=0)) if values.size else np.zeros(values.shape[1])
+                for f in (_nanmean, _nanstd)
+            )
         return State({"mean": mean, "scale": np.where(deviation > SMALLEST_SCALE, deviation, 1.0)})
 
     def call(self, *inputs: Any, state: State) -> np.ndarray:
@@ -66,7 +82,7 @@ class Standardise(_SameWidth):
 
 
 class RobustScale(_SameWidth):
-    """Median 0 and interquartile range 1 (RealMLP, Holzmüller et al. 2024); the range when the quartiles coincide."""
+    """Median 0 and interquartile range 1 (Holzmüller et al. 2024); the range when the quartiles coincide."""
 
     name, doc = "robust_scale", "Median 0, interquartile range 1."
 
@@ -102,7 +118,9 @@ class QuantileNormal(_SameWidth):
     """Each column through its own distribution function to a standard normal one; ties share a place."""
 
     name, doc = "quantile_normal", "Each column by its ranks to a standard normal distribution."
-    parameters = MappingProxyType({"quantiles": Parameter(200, low=10, high=1000, doc="points of the distribution function")})
+    parameters = MappingProxyType(
+        {"quantiles": Parameter(200, low=10, high=1000, doc="points of the distribution function")}
+    )
 
     def fit(self, inputs: tuple, target: Any, context: FitContext, *, quantiles: int = 200) -> State:
         values = inputs[0][: context.train_rows]
@@ -127,7 +145,7 @@ class QuantileNormal(_SameWidth):
 
 
 class PiecewiseLinear(Learner):
-    """Piecewise-linear encoding (Gorishniy et al. 2022): how far a number has come through each of its quantile bins.
+    """Piecewise-linear encoding (Gorishniy et al. 2022): how far a number is through each quantile bin.
 
     A linear model on it is a sum of piecewise-linear functions, one a column. Expects numbers without NaN.
     """
@@ -144,11 +162,17 @@ class PiecewiseLinear(Learner):
         lows, highs, columns = [], [], []
         for number, column in enumerate(values.T):
             edges = np.unique(np.quantile(column, np.linspace(0, 1, bins + 1)))
-            for low, high in zip(edges[:-1], edges[1:], strict=True):
+            for low, high in itertools.pairwise(edges):
                 lows.append(low)
                 highs.append(high)
                 columns.append(number)
-        return State({"lows": np.array(lows, dtype=np.float64), "highs": np.array(highs, dtype=np.float64), "columns": np.array(columns, dtype=np.int64)})
+        return State(
+            {
+                "lows": np.array(lows, dtype=np.float64),
+                "highs": np.array(highs, dtype=np.float64),
+                "columns": np.array(columns, dtype=np.int64),
+            }
+        )
 
     def call(self, *inputs: Any, state: State, bins: int = 8) -> np.ndarray:
         lows, highs = state.arrays["lows"], state.arrays["highs"]
@@ -156,18 +180,25 @@ class PiecewiseLinear(Learner):
 
 
 class OneHot(Learner):
-    """An indicator for each of the most frequent levels of each category; missing, rare and unseen levels have none."""
+    """An indicator for each frequent level of each category; missing, rare and unseen levels have none."""
 
     name, doc = "one_hot", "An indicator for each frequent level of each category."
-    parameters = MappingProxyType({"max_levels": Parameter(32, low=1, high=256, doc="most frequent levels of each field")})
+    parameters = MappingProxyType(
+        {"max_levels": Parameter(32, low=1, high=256, doc="most frequent levels of each field")}
+    )
 
     def infer(self, *types: Type, max_levels: int = 32) -> Type:
         record = _categories(self.name, types)
-        return Tensor(fresh("d") if record is None else sum(min(kind.k, max_levels) for kind in record.fields.values()))
+        return Tensor(
+            fresh("d") if record is None else sum(min(kind.k, max_levels) for kind in record.fields.values())
+        )
 
     def fit(self, inputs: tuple, target: Any, context: FitContext, *, max_levels: int = 32) -> State:
         kinds = context.types[0].fields if context.types and isinstance(context.types[0], Record) else {}
-        widths = [min(max_levels, kinds[field].k if field in kinds else int(column.max(initial=-1)) + 1) for field, column in inputs[0].items()]
+        widths = [
+            min(max_levels, kinds[field].k if field in kinds else int(column.max(initial=-1)) + 1)
+            for field, column in inputs[0].items()
+        ]
         return State({"widths": np.array(widths, dtype=np.int64)})
 
     def call(self, *inputs: Any, state: State, max_levels: int = 32) -> Any:
@@ -175,19 +206,34 @@ class OneHot(Learner):
 
         n, widths = rows_of(inputs[0]), state.arrays["widths"]
         if int(widths.sum()) > 4 * 64 and n:
-            return sparse.hstack([_indicators(column, int(width)) for column, width in zip(inputs[0].values(), widths, strict=True)], format="csr")
-        parts = [(column[:, None] == np.arange(width)).astype(np.float64) for column, width in zip(inputs[0].values(), widths, strict=True)]
+            return sparse.hstack(
+                [
+                    _indicators(column, int(width))
+                    for column, width in zip(inputs[0].values(), widths, strict=True)
+                ],
+                format="csr",
+            )
+        parts = [
+            (column[:, None] == np.arange(width)).astype(np.float64)
+            for column, width in zip(inputs[0].values(), widths, strict=True)
+        ]
         return np.hstack(parts) if parts else np.empty((n, 0))
 
 
 class TargetMean(Learner):
-    """The smoothed mean of the target in each level (Micci-Barreca 2001), one column for each class or target.
+    """The smoothed mean of the target in each level (Micci-Barreca 2001), a column for each class or target.
 
     Training rows get the means of the other folds, so a rare level cannot tell a row its own answer.
     """
 
     name, doc = "target_mean", "The smoothed mean of the target in each level of a category."
-    parameters = MappingProxyType({"smoothing": Parameter(10.0, low=0.1, high=1000.0, log=True, doc="rows that the overall mean counts for")})
+    parameters = MappingProxyType(
+        {
+            "smoothing": Parameter(
+                10.0, low=0.1, high=1000.0, log=True, doc="rows that the overall mean counts for"
+            )
+        }
+    )
 
     def infer(self, *types: Type, **parameters: Any) -> Type:
         _categories(self.name, types)
@@ -197,7 +243,9 @@ class TargetMean(Learner):
         truth = _columns_of(target, context)
         return self._fit(inputs, truth, np.arange(context.train_rows), smoothing)
 
-    def fit_call(self, inputs: tuple, target: Any, context: FitContext, *, smoothing: float = 10.0) -> tuple[State, Any]:
+    def fit_call(
+        self, inputs: tuple, target: Any, context: FitContext, *, smoothing: float = 10.0
+    ) -> tuple[State, Any]:
         truth, n = _columns_of(target, context), context.train_rows
         state = self._fit(inputs, truth, np.arange(n), smoothing)
         values = self.call(*inputs, state=state, smoothing=smoothing)
@@ -206,7 +254,9 @@ class TargetMean(Learner):
             inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
             if len(inside) and len(outside):
                 part = self._fit(inputs, truth, outside, smoothing)
-                values[inside] = self.call({field: column[inside] for field, column in inputs[0].items()}, state=part)
+                values[inside] = self.call(
+                    {field: column[inside] for field, column in inputs[0].items()}, state=part
+                )
         return state, values
 
     def call(self, *inputs: Any, state: State, smoothing: float = 10.0) -> np.ndarray:
@@ -234,14 +284,17 @@ class TargetMean(Learner):
 class KernelFeatures(Learner):
     """Features whose inner products are close to a Gaussian kernel (Nyström; Williams and Seeger 2001).
 
-    A linear model on them is close to a support-vector machine or a Gaussian process with that kernel; strong on small
-    tables. `width` is in units of the median distance between landmarks. Expects scaled numbers without NaN.
+    A linear model on them is close to a support-vector machine or a Gaussian process with that kernel;
+    strong on small tables. `width` is in units of the median distance between landmarks. Expects scaled
+    numbers without NaN.
     """
 
     name, doc = "kernel_features", "Features whose inner products approximate a Gaussian kernel."
     parameters = MappingProxyType(
         {
-            "landmarks": Parameter(300, low=10, high=2000, doc="training rows that features measure closeness to"),
+            "landmarks": Parameter(
+                300, low=10, high=2000, doc="training rows that features measure closeness to"
+            ),
             "width": Parameter(1.0, low=0.05, high=20.0, log=True, doc="of the kernel, in median distances"),
         }
     )
@@ -250,7 +303,9 @@ class KernelFeatures(Learner):
         _tensor(self.name, types)
         return Tensor(fresh("d"))
 
-    def fit(self, inputs: tuple, target: Any, context: FitContext, *, landmarks: int = 300, width: float = 1.0) -> State:
+    def fit(
+        self, inputs: tuple, target: Any, context: FitContext, *, landmarks: int = 300, width: float = 1.0
+    ) -> State:
         values = _dense(inputs[0][: context.train_rows])
         chosen = np.random.default_rng(context.seed).permutation(len(values))[:landmarks]
         points = values[np.sort(chosen)]
@@ -259,10 +314,18 @@ class KernelFeatures(Learner):
         gamma = 0.5 / (width**2 * median)
         eigenvalues, vectors = np.linalg.eigh(np.exp(-gamma * distances))
         keep = eigenvalues > 1e-8 * eigenvalues[-1]
-        return State({"points": points, "whitening": vectors[:, keep] / np.sqrt(eigenvalues[keep]), "gamma": np.array([gamma])})
+        return State(
+            {
+                "points": points,
+                "whitening": vectors[:, keep] / np.sqrt(eigenvalues[keep]),
+                "gamma": np.array([gamma]),
+            }
+        )
 
     def call(self, *inputs: Any, state: State, landmarks: int = 300, width: float = 1.0) -> np.ndarray:
-        kernel = np.exp(-state.arrays["gamma"][0] * _squared_distances(_dense(inputs[0]), state.arrays["points"]))
+        kernel = np.exp(
+            -state.arrays["gamma"][0] * _squared_distances(_dense(inputs[0]), state.arrays["points"])
+        )
         return kernel @ state.arrays["whitening"]
 
 
@@ -304,7 +367,7 @@ def _nanstd(values: np.ndarray, axis: int) -> np.ndarray:
 def _tensor(name: str, types: tuple[Type, ...]) -> Type:
     if len(types) != 1:
         raise TypeMismatch(f"`{name}` takes one tensor, received {len(types)} arguments.")
-    if isinstance(types[0], Tensor) or isinstance(types[0], TypeVar):
+    if isinstance(types[0], Tensor | TypeVar):
         return types[0] if isinstance(types[0], Tensor) else Tensor(fresh("d"))
     raise TypeMismatch(f"`{name}` takes a tensor, received {types[0]}.")
 

@@ -1,7 +1,5 @@
 """Words for lists; a list is a tuple of values, and a place outside it is answered without an error."""
 
-# ruff: noqa: F821  annotations are types of the language
-
 from __future__ import annotations
 
 from perennial.lang.ops import primitive
@@ -18,7 +16,7 @@ def length(items: List[a]) -> Int:
 
 @primitive
 def item(items: List[a], place: Int, otherwise: a) -> a:
-    """The item at a place, counted from 0, or from the end when negative; another value when there is none."""
+    """The item at a place from 0, or from the end when negative; another value when there is none."""
     return items[place] if -len(items) <= place < len(items) else otherwise
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from perennial.errors import ProgramError, TypeMismatch
 from perennial.lang.ops import Op, Parameter
-from perennial.lang.types import Arrow, Type, TypeVar
+from perennial.lang.types import Arrow, TypeVar
 
 
 class WeightedAverage(Op):
@@ -25,15 +25,21 @@ class WeightedAverage(Op):
 
     def call(self, *values: Any, weights: tuple[float, ...] = ()) -> np.ndarray:
         if weights and len(weights) != len(values):
-            raise ProgramError(f"`weighted_average` received {len(values)} predictions and {len(weights)} weights.")
+            raise ProgramError(
+                f"`weighted_average` received {len(values)} predictions and {len(weights)} weights."
+            )
         shares = np.asarray(weights or [1.0] * len(values), dtype=np.float64)
         return sum(share * value for share, value in zip(shares / shares.sum(), values, strict=True))
 
 
 class Calibrate(Op):
-    """Class probabilities with their logarithms divided by a temperature (Guo et al. 2017): above 1 is more careful."""
+    """Class probabilities at a temperature (Guo et al. 2017): their logarithms are divided by it."""
 
-    name, doc, differentiable = "calibrate", "Probabilities made more careful (above 1) or bolder (below 1).", True
+    name, doc, differentiable = (
+        "calibrate",
+        "Probabilities made more careful (above 1) or bolder (below 1).",
+        True,
+    )
     parameters = MappingProxyType({"temperature": Parameter(1.0, low=0.01, high=100.0, log=True)})
 
     def arrow(self, count: int) -> Arrow:

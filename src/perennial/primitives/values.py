@@ -1,9 +1,8 @@
 """Words for single values: whole numbers, truth, pairs.
 
-All are total: a division by zero is 0, never an error, so that a program that was put together by a search always runs.
+All are total: a division by zero is 0, never an error, so that a program that was put together by a search
+always runs.
 """
-
-# ruff: noqa: F821  annotations are types of the language
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ def divide(x: Int, y: Int) -> Int:
 
 @primitive
 def remainder(x: Int, y: Int) -> Int:
-    """What is left when the first number is divided by the second, with the sign of the second; the first when it is 0."""
+    """What is left of a division, with the sign of the second number; the first number when that is 0."""
     return x % y if y else x
 
 

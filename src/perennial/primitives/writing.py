@@ -17,7 +17,7 @@ LONGEST_TEXT = 20_000
 
 
 class Tfidf(Learner):
-    """Sublinear TF-IDF (Spärck Jones 1972) of words and of characters within words, all text fields side by side.
+    """Sublinear TF-IDF (Spärck Jones 1972) of words and of characters within words, fields side by side.
 
     Args:
         words: longest run of words that is a term; 0 for none.
@@ -67,7 +67,9 @@ class Tfidf(Learner):
                 key = f"{field}/{kind}"
                 if key not in state.texts:
                     continue
-                vectoriser.vocabulary = {term: number for number, term in enumerate(json.loads(state.texts[key]))}
+                vectoriser.vocabulary = {
+                    term: number for number, term in enumerate(json.loads(state.texts[key]))
+                }
                 vectoriser.idf_ = state.arrays[key]
                 parts.append(vectoriser.transform(rows))
         return sparse.hstack(parts, format="csr")
@@ -120,13 +122,20 @@ class TermRatios(Learner):
     def call(self, *inputs: Any, state: State, smoothing: float = 1.0) -> Any:
         from scipy import sparse
 
-        return sparse.hstack([sparse.csr_matrix(inputs[0].multiply(ratio)) for ratio in state.arrays["ratios"]], format="csr")
+        return sparse.hstack(
+            [sparse.csr_matrix(inputs[0].multiply(ratio)) for ratio in state.arrays["ratios"]], format="csr"
+        )
 
 
 def _vectorisers(rows: int, *, words: int = 2, characters: int = 0, terms: int = 50_000, rarest: int = 2):
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    common = {"sublinear_tf": True, "max_features": terms, "min_df": rarest if rows >= 200 else 1, "strip_accents": "unicode"}
+    common = {
+        "sublinear_tf": True,
+        "max_features": terms,
+        "min_df": rarest if rows >= 200 else 1,
+        "strip_accents": "unicode",
+    }
     if words:
         yield "words", TfidfVectorizer(ngram_range=(1, words), token_pattern=r"(?u)\b\w+\b|[!?]", **common)
     if characters >= 2:

@@ -1,19 +1,20 @@
-"""The space of models for tables: encoders for each kind of column, then a learner; every setting is a choice.
+"""The space of models for tables: encoders for each kind of column, then a learner, with their settings.
 
-Defaults are the recipes that did best on collections of tables (Holzmüller et al. 2024 for boosting and networks), with
-the sizes fitted to the number of rows. No data are seen here, only types.
+Defaults are the recipes that did best on collections of tables (Holzmüller et al. 2024 for boosting and
+networks), with the sizes fitted to the number of rows. No data are seen here, only types.
 """
 
 from __future__ import annotations
 
 from perennial.lang import Call, Lambda, Program, Var, call
-from perennial.lang.types import Record, Type
+from perennial.lang.types import Dist, Record, Type
 from perennial.primitives import vocabulary
 from perennial.spaces.base import Space, integer, one_of, real
 from perennial.spaces.genotype import Genotype
 
 NEURAL_ROWS = 200
 SMALL_ROWS = 3_000
+KERNEL_ROWS = 6_000
 ROW = "row"
 
 
@@ -26,7 +27,7 @@ def table_space(input_type: Record, output: Type, rows: int, neural: bool = True
         rows: to learn from; sizes and offers follow from it.
         neural: offer networks.
     """
-    encoders = _Encoders(input_type)
+    encoders = _Encoders(input_type, output, rows)
     learners = [
         _linear(encoders),
         _boosted(encoders, rows),
@@ -34,7 +35,7 @@ def table_space(input_type: Record, output: Type, rows: int, neural: bool = True
         _forest("random_forest", encoders),
         _nearest(encoders),
     ]
-    if rows <= SMALL_ROWS and not encoders.has("Text"):
+    if rows <= KERNEL_ROWS and not encoders.has("Text"):
         learners.append(_kernel(encoders))
     if neural and rows >= NEURAL_ROWS and not (encoders.has("Text") and len(input_type.fields) == 1):
         learners.append(_network(encoders, output))
@@ -42,27 +43,37 @@ def table_space(input_type: Record, output: Type, rows: int, neural: bool = True
 
 
 def portfolio(space: Space) -> list[Genotype]:
-    """Strong openers, cheapest first: each kind of learner at its defaults, then variants of boosting."""
+    """Strong openers, the most for their time first: each kind of learner, then variants of boosting."""
     learners = {_outermost(option): index for index, option in enumerate(space.program.body.options)}
-    order = ["linear", "lightgbm", "extra_trees", "mlp", "kernel", "random_forest", "k_nearest"]
-    openers = [space.repair({"learner": learners[name]}) for name in order if name in learners]
-    boosting = {"learner": learners["lightgbm"]}
-    variants = [
-        {"boost.rate": 0.02, "boost.leaves": 64, "boost.min_rows": 28, "boost.columns": 0.55, "boost.subsample": 0.99, "boost.extra": 1},
-        {"boost.rate": 0.03, "boost.leaves": 8, "boost.min_rows": 10, "boost.columns": 0.5, "boost.subsample": 0.7},
-        {"boost.rate": 0.02, "boost.leaves": 39, "boost.min_rows": 3, "boost.columns": 0.46, "boost.subsample": 0.88, "boost.extra": 1},
-    ]  # fmt: skip
-    openers += [space.repair({**boosting, **variant}) for variant in variants]
+
+    def opener(word: str, **choices: object) -> Genotype:
+        return space.repair(
+            {"learner": learners[word], **{f"boost.{name}": value for name, value in choices.items()}}
+        )
+
+    openers = [
+        opener(word) for word in ("linear", "lightgbm", "extra_trees", "mlp", "kernel") if word in learners
+    ]
+    openers += [
+        opener("lightgbm", rate=0.03, leaves=8, min_rows=10, columns=0.5, subsample=0.7),
+        opener("k_nearest"),
+        opener("lightgbm", rate=0.03, leaves=31, min_rows=5, columns=0.8),
+        opener("random_forest"),
+        opener("lightgbm", rate=0.04, leaves=39, min_rows=3, columns=0.46, subsample=0.88, extra=1),
+    ]
     return list(dict.fromkeys(openers))
 
 
 class _Encoders:
     """Sub-programs that turn the columns of a row into what a kind of learner needs."""
 
-    def __init__(self, input_type: Record) -> None:
+    def __init__(self, input_type: Record, output: Type, rows: int) -> None:
+        self._binary, self._bins = output == Dist(2), 10 if rows < SMALL_ROWS else 32
         self._kinds = {kind.name for kind in input_type.fields.values()}
         self._words, self._row = vocabulary(), Var(ROW)
-        self._largest = max((kind.k for kind in input_type.fields.values() if kind.name == "Categories"), default=0)
+        self._largest = max(
+            (kind.k for kind in input_type.fields.values() if kind.name == "Categories"), default=0
+        )
 
     def has(self, kind: str) -> bool:
         """Whether any column is of this kind."""
@@ -93,11 +104,21 @@ class _Encoders:
             return []
         texts = self.call("texts", self._row)
         terms = self.call(
-            "tfidf", texts, words=integer(f"{prefix}.words", 1, 3, default=2), characters=integer(f"{prefix}.characters", 0, 5, default=5 if sparse else 0)
+            "tfidf",
+            texts,
+            words=integer(f"{prefix}.words", 1, 3, default=2),
+            characters=integer(f"{prefix}.characters", 0, 5, default=5 if sparse else 0),
         )
         if sparse:
-            return [one_of(f"{prefix}.ratios", [terms, self.call("term_ratios", terms)])]
-        return [self.call("truncated_svd", terms, components=integer(f"{prefix}.topics", 16, 128, log=True, default=50))]
+            return [
+                one_of(
+                    f"{prefix}.ratios", [terms, self.call("term_ratios", terms)], default=int(self._binary)
+                )
+            ]
+        topics = self.call(
+            "truncated_svd", terms, components=integer(f"{prefix}.topics", 8, 128, log=True, default=32)
+        )
+        return [self.call("linear_score", terms), topics]
 
     def joined(self, parts: list[Program]) -> Program:
         """Parts side by side."""
@@ -111,14 +132,31 @@ class _Encoders:
         plain = self.call("standardise", filled)
         bent = self.call("smooth_clip", self.call("robust_scale", filled))
         ranked = self.call("impute", self.call("quantile_normal", self.joined(self.numbers)))
-        options = [bent, ranked] if clip else [plain, bent, ranked, self.call("piecewise_linear", filled, bins=integer(f"{prefix}.bins", 4, 32, log=True, default=10))]
+        options = (
+            [bent, ranked]
+            if clip
+            else [
+                plain,
+                bent,
+                ranked,
+                self.call(
+                    "piecewise_linear",
+                    filled,
+                    bins=integer(f"{prefix}.bins", 4, 64, log=True, default=self._bins),
+                ),
+            ]
+        )
         return [one_of(f"{prefix}.numbers", options, default=default)]
 
     def indicators(self, prefix: str) -> list[Program]:
         """Categories as indicators, with target means beside when levels are many."""
         if not self.categories:
             return []
-        hot = self.call("one_hot", self.categories[0], max_levels=integer(f"{prefix}.levels", 8, 128, log=True, default=32))
+        hot = self.call(
+            "one_hot",
+            self.categories[0],
+            max_levels=integer(f"{prefix}.levels", 8, 128, log=True, default=32),
+        )
         if self._largest <= 32:
             return [hot]
         means = self.call("standardise", self.call("target_mean", self.categories[0]))
@@ -128,22 +166,38 @@ class _Encoders:
         """Raw numbers and topics; categories as codes, or as target means."""
         parts = [*self.numbers, *self.text(prefix, sparse=False)]
         if self.categories:
-            codes, means = self.call("ordinal", self.categories[0]), self.call("target_mean", self.categories[0])
+            codes, means = (
+                self.call("ordinal", self.categories[0]),
+                self.call("target_mean", self.categories[0]),
+            )
             options = [codes, self.call("join", codes, means)]
             parts.append(one_of(f"{prefix}.categories", options, default=int(self._largest > 8)))
         return parts
 
 
 def _linear(encoders: _Encoders) -> Program:
-    parts = [*encoders.scaled("linear", default=3), *encoders.indicators("linear"), *encoders.text("linear", sparse=True)]
+    parts = [
+        *encoders.scaled("linear", default=3),
+        *encoders.indicators("linear"),
+        *encoders.text("linear", sparse=True),
+    ]
     penalty = real("linear.penalty", 0.01, 1000.0, log=True, default=1.0, regularises=1)
     return encoders.call("linear", encoders.joined(parts), penalty=penalty, path=True)
 
 
 def _nearest(encoders: _Encoders) -> Program:
-    parts = [*encoders.scaled("near", clip=True), *encoders.indicators("near"), *encoders.text("near", sparse=False)]
+    parts = [
+        *encoders.scaled("near", clip=True),
+        *encoders.indicators("near"),
+        *encoders.text("near", sparse=False),
+    ]
     neighbours = integer("near.neighbours", 3, 100, log=True, default=15, regularises=1)
-    return encoders.call("k_nearest", encoders.joined(parts), neighbours=neighbours, sharpness=real("near.sharpness", 0.0, 2.0, default=1.0))
+    return encoders.call(
+        "k_nearest",
+        encoders.joined(parts),
+        neighbours=neighbours,
+        sharpness=real("near.sharpness", 0.0, 2.0, default=1.0),
+    )
 
 
 def _kernel(encoders: _Encoders) -> Program:
@@ -159,7 +213,9 @@ def _forest(word: str, encoders: _Encoders) -> Program:
         word,
         encoders.joined(encoders.for_trees(word)),
         min_rows=integer(f"{word}.min_rows", 1, 20, log=True, default=2, regularises=1),
-        max_features=real(f"{word}.max_features", 0.1, 1.0, default=0.5, regularises=-1),
+        max_features=real(
+            f"{word}.max_features", 0.1, 1.0, default=0.7 if word == "extra_trees" else 0.5, regularises=-1
+        ),
         trees=200,
     )
 
@@ -179,14 +235,18 @@ def _boosted(encoders: _Encoders, rows: int) -> Program:
         leaves=integer("boost.leaves", 4, 256, log=True, default=16 if small else 50, regularises=-1),
         min_rows=integer("boost.min_rows", 1, 128, log=True, default=20, regularises=1),
         subsample=real("boost.subsample", 0.5, 1.0, default=0.75, regularises=-1),
-        columns=real("boost.columns", 0.2, 1.0, default=0.6 if small else 0.9, regularises=-1),
+        columns=real("boost.columns", 0.2, 1.0, default=0.6 if small else 0.7, regularises=-1),
         l2=real("boost.l2", 1e-3, 100.0, log=True, default=0.1, regularises=1),
         extra=one_of("boost.extra", [False, True]),
     )
 
 
 def _network(encoders: _Encoders, output: Type) -> Program:
-    inputs = [*encoders.scaled("net", clip=True, default=1), *encoders.categories, *encoders.text("net", sparse=False)]
+    inputs = [
+        *encoders.scaled("net", clip=True, default=1),
+        *encoders.categories,
+        *encoders.text("net", sparse=False),
+    ]
     classify = output.name in ("Dist", "Marginals")
     return encoders.call(
         "mlp",
@@ -204,4 +264,8 @@ def _outermost(option: Program) -> str:
     """The kind of learner of an option: its word, or `kernel` for a linear model on kernel features."""
     name = option.function.name
     first = option.arguments[0]
-    return "kernel" if name == "linear" and isinstance(first, Call) and first.function.name == "kernel_features" else name
+    return (
+        "kernel"
+        if name == "linear" and isinstance(first, Call) and first.function.name == "kernel_features"
+        else name
+    )

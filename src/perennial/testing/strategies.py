@@ -51,13 +51,13 @@ Make = Callable[[Space, int], Asker]
 
 
 @primitive
-def together(*values: "a") -> "List[a]":  # noqa: F821, UP037
+def together(*values: "a") -> "List[a]":
     """The values as one list."""
     return list(values)
 
 
 @primitive
-def nudged(value: "List[a]", *, by: float = 0.0) -> "List[a]":  # noqa: F821, UP037
+def nudged(value: "List[a]", *, by: float = 0.0) -> "List[a]":
     """The same list: a step that only carries a decision."""
     return value
 

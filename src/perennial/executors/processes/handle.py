@@ -74,7 +74,7 @@ class Worker:
         self.served, self.busy, self.failures_in_a_row = 0, 0.0, 0
         self.first_resident, self.peak = 0, 0
         self.allowed = recipe.limit + recipe.payload.size
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115, closed by `close`
+        self._log = tempfile.TemporaryFile()
         fcntl.fcntl(self._log, fcntl.F_SETFL, fcntl.fcntl(self._log, fcntl.F_GETFL) | os.O_APPEND)
         ours, theirs = socket.socketpair()
         try:

@@ -156,7 +156,7 @@ class Processes(Executor):
             message = worker.channel.receive()
         except (EOFError, OSError):
             raise
-        except Exception as error:  # noqa: BLE001, of rebuilding the value; the channel is in order
+        except Exception as error:
             what = f"The result could not be rebuilt here: {type(error).__name__}: {error}"
             self._finish(
                 worker, None, worker.error(what, "failed"), time.monotonic() - worker.since, worker.peak

@@ -71,7 +71,7 @@ def _serve(
         error = failure
     except MemoryError:
         error = WorkerError("Out of memory while sending the result.", status="out_of_memory")
-    except Exception as failure:  # noqa: BLE001, it becomes the error record
+    except Exception as failure:
         error = WorkerError(
             f"The result of {function} cannot be sent to the parent: {failure}",
             todo="Return numbers, text, arrays and plain containers of them.",
@@ -84,7 +84,7 @@ def _serve(
 def _shared(descriptor: int, size: int) -> tuple[Any, WorkerError | None]:
     try:
         return read(descriptor, size), None
-    except Exception as error:  # noqa: BLE001, it becomes the error record of each job
+    except Exception as error:
         return None, WorkerError(
             f"The worker could not rebuild what the parent shares with it: {type(error).__name__}: {error}",
             why="Classes and functions that are sent must be importable in a fresh process.",
@@ -98,7 +98,7 @@ def _warm(module: str) -> None:
     """Imports ahead of need; a job that needs the module meets the same trouble and reports it."""
     try:
         import_module(module)
-    except (Exception, SystemExit):  # noqa: BLE001, printed to the log
+    except (Exception, SystemExit):
         traceback.print_exc()
 
 

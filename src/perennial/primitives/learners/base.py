@@ -1,9 +1,10 @@
-"""What statistical learners share: they take tensors (and records of categories) and predict whatever is asked.
+"""What statistical learners share: they take tensors, some also categories, and predict whatever is asked.
 
-An author of a new learner writes `fit` and `call`; `FitContext.output` says what to predict: `Dist[k]`, `Real`, `Tensor[m]`
-or `Marginals[m]`. Promises: the state holds arrays and text only and gives bit-equal predictions after a round trip; a
-class that the training rows lack still has its column; `fit` returns by the deadline with what it has; the same seed gives
-the same state. The contract is `perennial.testing.words.check_learner`.
+An author of a new learner writes `fit` and `call`; `FitContext.output` says what to predict: `Dist[k]`,
+`Real`, `Tensor[m]` or `Marginals[m]`. Promises: the state holds arrays and text only and gives bit-equal
+predictions after a round trip; a class that the training rows lack still has its column; `fit` returns by
+the deadline with what it has; the same seed gives the same state. The contract is
+`perennial.testing.words.check_learner`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def dense(inputs: tuple) -> np.ndarray:
     parts = []
     for value in inputs:
         if isinstance(value, dict):
-            parts += [np.where(column < 0, np.nan, column.astype(np.float64))[:, None] for column in value.values()]
+            parts += [
+                np.where(column < 0, np.nan, column.astype(np.float64))[:, None] for column in value.values()
+            ]
         else:
             parts.append(value.toarray() if hasattr(value, "toarray") else value)
     return parts[0] if len(parts) == 1 else np.hstack(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -55,10 +55,16 @@ class LightGBM(Predictor):
         values, categories = dense(inputs), _category_columns(inputs)
         truth = np.asarray(target)
         if context.output.name in ("Tensor", "Marginals"):
-            fits = [self._fit_one(values, column, categories, context, index, len(truth.T), **parameters) for index, column in enumerate(truth.T)]
+            fits = [
+                self._fit_one(values, column, categories, context, index, len(truth.T), **parameters)
+                for index, column in enumerate(truth.T)
+            ]
         else:
             fits = [self._fit_one(values, truth, categories, context, 0, 1, **parameters)]
-        return State({}, {"output": context.output.name, **{f"booster{index}": text for index, text in enumerate(fits)}})
+        return State(
+            {},
+            {"output": context.output.name, **{f"booster{index}": text for index, text in enumerate(fits)}},
+        )
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
         values, columns = dense(inputs), []
@@ -72,25 +78,61 @@ class LightGBM(Predictor):
         return columns[0] if output == "Real" else np.column_stack(columns)
 
     def _fit_one(
-        self, values: np.ndarray, truth: np.ndarray, categories: list[int], context: FitContext, index: int, parts: int,
-        *, rounds: int, learning_rate: float, leaves: int, min_rows: int, subsample: float, columns: float, l2: float,
-        bins: int, extra: bool, category_smoothing: float,
-    ) -> str:  # fmt: skip
+        self,
+        values: np.ndarray,
+        truth: np.ndarray,
+        categories: list[int],
+        context: FitContext,
+        index: int,
+        parts: int,
+        *,
+        rounds: int,
+        learning_rate: float,
+        leaves: int,
+        min_rows: int,
+        subsample: float,
+        columns: float,
+        l2: float,
+        bins: int,
+        extra: bool,
+        category_smoothing: float,
+    ) -> str:
         import lightgbm
 
         n = context.train_rows
         settings = {
-            **_objective(context), "learning_rate": learning_rate, "num_leaves": leaves, "min_data_in_leaf": max(1, min(min_rows, n // 4)),
-            "bagging_fraction": subsample, "bagging_freq": 1 if subsample < 1 else 0, "feature_fraction": columns, "lambda_l2": l2,
-            "max_bin": bins, "extra_trees": extra, "cat_smooth": category_smoothing, "min_sum_hessian_in_leaf": 1e-7,
-            "seed": context.seed, "deterministic": True, "force_row_wise": True, "num_threads": context.threads, "verbosity": -1,
+            **_objective(context),
+            "learning_rate": learning_rate,
+            "num_leaves": leaves,
+            "min_data_in_leaf": max(1, min(min_rows, n // 4)),
+            "bagging_fraction": subsample,
+            "bagging_freq": 1 if subsample < 1 else 0,
+            "feature_fraction": columns,
+            "lambda_l2": l2,
+            "max_bin": bins,
+            "extra_trees": extra,
+            "cat_smooth": category_smoothing,
+            "min_sum_hessian_in_leaf": 1e-7,
+            "seed": context.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": context.threads,
+            "verbosity": -1,
             "feature_pre_filter": False,
-        }  # fmt: skip
+        }
         weights = context.sample_weight
         data = lightgbm.Dataset(
-            values[:n], truth[:n], weight=None if weights is None else weights[:n], categorical_feature=categories,
-            params={"max_bin": bins, "verbosity": -1, "feature_pre_filter": False, "num_threads": context.threads},
-        )  # fmt: skip
+            values[:n],
+            truth[:n],
+            weight=None if weights is None else weights[:n],
+            categorical_feature=categories,
+            params={
+                "max_bin": bins,
+                "verbosity": -1,
+                "feature_pre_filter": False,
+                "num_threads": context.threads,
+            },
+        )
         start = time.monotonic()
         deadline = start + (context.deadline - start) / (parts - index)
         history: dict[str, Any] = {}
@@ -101,9 +143,13 @@ class LightGBM(Predictor):
             sets = [data.create_valid(values[n:], truth[n:])]
             calls += [lightgbm.early_stopping(patience, verbose=False), lightgbm.record_evaluation(history)]
         booster = lightgbm.train(
-            settings, data, num_boost_round=max(1, int(rounds * context.fidelity)), valid_sets=sets, valid_names=["validation"] * len(sets),
+            settings,
+            data,
+            num_boost_round=max(1, int(rounds * context.fidelity)),
+            valid_sets=sets,
+            valid_names=["validation"] * len(sets),
             callbacks=calls,
-        )  # fmt: skip
+        )
         if index == 0:
             _write_curve(context, history)
         return booster.model_to_string(num_iteration=_best_round(history), importance_type="gain")
@@ -112,7 +158,7 @@ class LightGBM(Predictor):
 class _Boosters:
     """The boosters of the texts that were used last; parsing one costs more than a small prediction."""
 
-    _known: dict[int, tuple[str, Any]] = {}
+    _known: ClassVar[dict[int, tuple[str, Any]]] = {}
     _most = 32
 
     @classmethod
@@ -163,14 +209,16 @@ def _stop_at(deadline: float) -> Any:
         step = (now - times[-1]) if times else 0.0
         times.append(now)
         if now + step > deadline:
-            raise lightgbm.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list or [])
+            raise lightgbm.callback.EarlyStopException(
+                environment.iteration, environment.evaluation_result_list or []
+            )
 
     callback.order = 40
     return callback
 
 
 def _best_round(history: dict[str, Any]) -> int | None:
-    """The round with the lowest loss on the validation rows, also when the deadline came first; None for all rounds."""
+    """The round with the lowest validation loss, also when the deadline came first; None for all rounds."""
     for losses in next(iter(history.values()), {}).values():
         return int(np.argmin(losses)) + 1
     return None
@@ -178,7 +226,11 @@ def _best_round(history: dict[str, Any]) -> int | None:
 
 def _write_curve(context: FitContext, history: dict[str, Any]) -> None:
     for values in next(iter(history.values()), {}).values():
-        context.curve.extend({"step": step, "validation": value} for step, value in enumerate(values) if step % CURVE_EVERY == 0)
+        context.curve.extend(
+            {"step": step, "validation": value}
+            for step, value in enumerate(values)
+            if step % CURVE_EVERY == 0
+        )
 
 
 lightgbm = LightGBM()

@@ -1,7 +1,7 @@
 """Random forests (Breiman 2001) and extremely randomised trees (Geurts et al. 2006) by scikit-learn.
 
-The state is the arrays of all trees, one after another; trees are rebuilt from them after a check of every index, so a
-damaged or hostile file can never make compiled code read outside its arrays.
+The state is the arrays of all trees, one after another; trees are rebuilt from them after a check of every
+index, so a damaged or hostile file can never make compiled code read outside its arrays.
 """
 
 from __future__ import annotations
@@ -47,10 +47,21 @@ class Forest(Predictor):
     def __init__(self, name: str, kind: str, doc: str) -> None:
         self.name, self._kind, self.doc = name, kind, doc
 
-    def fit(self, inputs: tuple, target: np.ndarray, context: FitContext, *, trees: int = 200, min_rows: int = 1, max_features: float = 0.5) -> State:
+    def fit(
+        self,
+        inputs: tuple,
+        target: np.ndarray,
+        context: FitContext,
+        *,
+        trees: int = 200,
+        min_rows: int = 1,
+        max_features: float = 0.5,
+    ) -> State:
         n, values = context.train_rows, _finite(dense(inputs))
         truth = np.asarray(target)[:n]
-        most = MOST_BYTES / (SPLIT_BYTES + 4 * (truth.shape[1] if truth.ndim == 2 else max(1, width_of(context) - 1)))
+        most = MOST_BYTES / (
+            SPLIT_BYTES + 4 * (truth.shape[1] if truth.ndim == 2 else max(1, width_of(context) - 1))
+        )
         smallest = max(min_rows, int(np.ceil(LEAVES_A_ROW * n * trees / most)))
         forest = self._forest(context, smallest, max_features)
         trees = max(FIRST_TREES, int(trees * context.fidelity))
@@ -82,16 +93,20 @@ class Forest(Predictor):
 
         kind = "Classifier" if context.output.name == "Dist" else "Regressor"
         return getattr(ensemble, self._kind + kind)(
-            n_estimators=FIRST_TREES, min_samples_leaf=min_rows, max_features=max_features, n_jobs=context.threads,
-            random_state=context.seed, warm_start=True,
-        )  # fmt: skip
+            n_estimators=FIRST_TREES,
+            min_samples_leaf=min_rows,
+            max_features=max_features,
+            n_jobs=context.threads,
+            random_state=context.seed,
+            warm_start=True,
+        )
 
 
 def _arrays(estimators: list, classes: Any, context: FitContext) -> dict[str, np.ndarray]:
     """All trees, one after another, without what follows from the rest.
 
-    Nodes are in depth-first order, so a left child is the next node. Only inner nodes have a feature, a threshold and a
-    right child, only leaves a value; the share of the first class is what the others leave.
+    Nodes are in depth-first order, so a left child is the next node. Only inner nodes have a feature, a
+    threshold and a right child, only leaves a value; the share of the first class is what the others leave.
     """
     trees = [estimator.tree_ for estimator in estimators]
     left, right, feature, threshold = (
@@ -102,7 +117,9 @@ def _arrays(estimators: list, classes: Any, context: FitContext) -> dict[str, np
     inner = left != LEAF
     own = np.arange(len(left)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     if (left[inner] != own[inner] + 1).any():
-        raise ProgramError("The nodes of scikit-learn's trees are not in depth-first order.", todo="Report its version.")
+        raise ProgramError(
+            "The nodes of scikit-learn's trees are not in depth-first order.", todo="Report its version."
+        )
     values = np.concatenate([tree.value for tree in trees])[~inner]
     values = values[:, :, 0] if classes is None else values[:, 0, 1:]
     return {
@@ -156,11 +173,18 @@ def _tree(left, right, feature, threshold, to_left, values, state: State, featur
     else:
         values = values[:, :, None]
     nodes = np.zeros(len(left), dtype=NODE_DTYPE)
-    nodes["left_child"], nodes["right_child"], nodes["feature"], nodes["threshold"] = left, right, feature, threshold
+    nodes["left_child"], nodes["right_child"], nodes["feature"], nodes["threshold"] = (
+        left,
+        right,
+        feature,
+        threshold,
+    )
     nodes["missing_go_to_left"], nodes["n_node_samples"], nodes["weighted_n_node_samples"] = to_left, 1, 1.0
     outputs = values.shape[1]
     tree = Tree(features, np.full(outputs, values.shape[2], dtype=np.intp), outputs)
-    tree.__setstate__({"max_depth": 1, "node_count": len(nodes), "nodes": nodes, "values": np.ascontiguousarray(values)})
+    tree.__setstate__(
+        {"max_depth": 1, "node_count": len(nodes), "nodes": nodes, "values": np.ascontiguousarray(values)}
+    )
     return tree
 
 
@@ -196,7 +220,9 @@ def _check(left: np.ndarray, right: np.ndarray, feature: np.ndarray, features: i
         and ((feature[inner] >= 0) & (feature[inner] < features)).all()
     )
     if not fine:
-        raise DamagedFile("The nodes of a tree point outside it.", why="Such a tree cannot have been written by perennial.")
+        raise DamagedFile(
+            "The nodes of a tree point outside it.", why="Such a tree cannot have been written by perennial."
+        )
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""Linear models: ridge regression (Hoerl and Kennard 1970) and logistic regression, multinomial or one per label."""
+"""Linear models: ridge regression (Hoerl and Kennard 1970) and logistic regression, multinomial or by
+label.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,8 @@ class Lines:
 class Linear(Predictor):
     """Ridge or logistic regression; wants scaled numbers without NaN, dense or sparse.
 
-    With `path`, the penalty only is where a walk begins: it goes on by factors of 4, weaker or stronger, while the loss
-    on the validation rows falls. Without validation rows the penalty is used as it stands.
+    With `path`, the penalty only is where a walk begins: it goes on by factors of 4, weaker or stronger,
+    while the loss on the validation rows falls. Without validation rows the penalty is used as it stands.
 
     Args:
         penalty: of squared coefficients, against the sum of the rows' losses; larger is simpler.
@@ -48,13 +50,21 @@ class Linear(Predictor):
     parameters = MappingProxyType(
         {
             "penalty": Parameter(1.0, low=1e-6, high=1e6, log=True, doc="of squared coefficients"),
-            "path": Parameter(False, options=(False, True), doc="walk to a better penalty by the validation rows"),
+            "path": Parameter(
+                False, options=(False, True), doc="walk to a better penalty by the validation rows"
+            ),
         }
     )
     cost = 0.5
 
     def fit(
-        self, inputs: tuple, target: np.ndarray, context: FitContext, *, penalty: float = 1.0, path: bool = False
+        self,
+        inputs: tuple,
+        target: np.ndarray,
+        context: FitContext,
+        *,
+        penalty: float = 1.0,
+        path: bool = False,
     ) -> State:
         """Coefficients from the training rows."""
         values, truth, n = stacked(inputs), np.asarray(target), context.train_rows
@@ -66,10 +76,16 @@ class Linear(Predictor):
             return _fit(rows, known, strength, weights, context, start)
 
         if path and len(truth) > n:
-            lines = _walk(fit_at, lambda lines: _loss(lines.scores(values[n:]), truth[n:], context), penalty, context)
+            lines = _walk(
+                fit_at, lambda lines: _loss(lines.scores(values[n:]), truth[n:], context), penalty, context
+            )
         else:
             lines = fit_at(penalty)
-        arrays = {"coefficients": lines.coefficients, "intercepts": lines.intercepts, "bounds": _bounds(known, context)}
+        arrays = {
+            "coefficients": lines.coefficients,
+            "intercepts": lines.intercepts,
+            "bounds": _bounds(known, context),
+        }
         return State(arrays, {"output": context.output.name})
 
     def call(self, *inputs: Any, state: State, penalty: float = 1.0, path: bool = False) -> np.ndarray:
@@ -133,13 +149,20 @@ def _bounds(known: np.ndarray, context: FitContext) -> np.ndarray:
 
 
 def _fit(
-    values: Any, truth: np.ndarray, penalty: float, weights: np.ndarray | None, context: FitContext, start: Lines | None
+    values: Any,
+    truth: np.ndarray,
+    penalty: float,
+    weights: np.ndarray | None,
+    context: FitContext,
+    start: Lines | None,
 ) -> Lines:
     if context.output.name == "Dist":
         return _logistic(values, truth.astype(np.int64), width_of(context), penalty, weights, start)
     if context.output.name == "Marginals":
         labels = [_logistic(values, column.astype(np.int64), 2, penalty, weights) for column in truth.T]
-        coefficients = np.column_stack([label.coefficients[:, 1] - label.coefficients[:, 0] for label in labels])
+        coefficients = np.column_stack(
+            [label.coefficients[:, 1] - label.coefficients[:, 0] for label in labels]
+        )
         return Lines(coefficients, np.array([label.intercepts[1] - label.intercepts[0] for label in labels]))
     return _ridge(values, truth.reshape(len(truth), -1), penalty, weights)
 
@@ -152,7 +175,12 @@ def _ridge(values: Any, truth: np.ndarray, penalty: float, weights: np.ndarray |
 
 
 def _logistic(
-    values: Any, truth: np.ndarray, k: int, penalty: float, weights: np.ndarray | None, start: Lines | None = None
+    values: Any,
+    truth: np.ndarray,
+    k: int,
+    penalty: float,
+    weights: np.ndarray | None,
+    start: Lines | None = None,
 ) -> Lines:
     """A class without rows gets a very low intercept.
 
@@ -173,7 +201,10 @@ def _logistic(
     model = LogisticRegression(C=1.0 / penalty, solver=solver, max_iter=MOST_STEPS, warm_start=True)
     if start is not None:
         chosen = present[1:] if len(present) == 2 else present
-        model.coef_, model.intercept_ = start.coefficients[:, chosen].T.copy(), start.intercepts[chosen].copy()
+        model.coef_, model.intercept_ = (
+            start.coefficients[:, chosen].T.copy(),
+            start.intercepts[chosen].copy(),
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(values, truth, sample_weight=weights)

@@ -33,13 +33,23 @@ class KNearest(Predictor):
         }
     )
 
-    def fit(self, inputs: tuple, target: np.ndarray, context: FitContext, *, neighbours: int = 15, sharpness: float = 1.0) -> State:
+    def fit(
+        self,
+        inputs: tuple,
+        target: np.ndarray,
+        context: FitContext,
+        *,
+        neighbours: int = 15,
+        sharpness: float = 1.0,
+    ) -> State:
         rows = np.random.default_rng(context.seed).permutation(context.train_rows)[:MOST_ROWS]
         values, truth = dense(inputs)[np.sort(rows)], np.asarray(target)[np.sort(rows)]
         if context.output.name == "Dist":
             truth = np.eye(width_of(context))[truth.astype(np.int64)]
         truth, weights = truth.reshape(len(truth), -1).astype(np.float64), weights_of(context)
-        counts = np.ones(len(truth)) if weights is None else np.maximum(weights[np.sort(rows)], SMALLEST_WEIGHT)
+        counts = (
+            np.ones(len(truth)) if weights is None else np.maximum(weights[np.sort(rows)], SMALLEST_WEIGHT)
+        )
         prior = counts @ truth / counts.sum()
         arrays = {"values": values.astype(np.float32), "truth": truth, "counts": counts, "prior": prior}
         return State(arrays, {"output": context.output.name})
