@@ -333,7 +333,7 @@ def bench(
     data
         The folder of data sets.
     time
-        For each grown model, with a unit.
+        For each grown model; a bare number is seconds.
     seeds
         How many repetitions with other splits.
     only
@@ -341,9 +341,10 @@ def bench(
     """
     from perennial import bench as benches
 
-    figures = benches.run(
-        name, data=data, seconds=seconds_of(time) if time else None, seeds=seeds, only=only or ()
-    )
+    if time and re.fullmatch(r"\d+(\.\d+)?", time):
+        time = f"{time}s"
+    seconds = seconds_of(time) if time else None
+    figures = benches.run(name, data=data, seconds=seconds, seeds=seeds, only=only or ())
     _print(figures, json, benches.text(figures))
     return EXIT_GOOD if all(bar["ok"] for bar in figures["bars"]) else EXIT_FAILED
 
