@@ -49,10 +49,9 @@ class Bench:
 class Outcome:
     """What training and scoring one program on its folds gave.
 
-    `score` (of all validated rows together) and `scores` (fold by fold) are larger-is-better; `value` is the metric
-    as people read it. `predictions` has one row
-    per training row that was in a validation fold (`covered`), in the order of the task. `blobs` holds one set of
-    weights a fold, packed.
+    `score` (of all validated rows together) and `scores` (fold by fold) are larger-is-better; `value` is
+    the metric as people read it. `predictions` has one row per training row that was in a validation fold
+    (`covered`), in the order of the task. `blobs` holds one set of weights a fold, packed.
     """
 
     score: float

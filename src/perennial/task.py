@@ -1,5 +1,5 @@
-"""A task: data, what to predict from them, and everything that was found out before learning. Never "
-"changed."""
+"""A task: data, what to predict from them, and everything that was found out before learning. Never
+changed."""
 
 from __future__ import annotations
 

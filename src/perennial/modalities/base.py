@@ -1,10 +1,8 @@
 """A modality knows one kind of data: its type, and the way between what people hold and values.
 
 An author of a new modality writes a codec: `encode(data)` from people's data to canonical columns,
-    `decode(prediction)` back to
-labels or numbers, and `to_json`, from which `codec_from_json` builds it again. It may assume nothing of the
-data: what
-is wrong is a `DataError`, what is odd is a `Finding`.
+`decode(prediction)` back to labels or numbers, and `to_json`, from which `codec_from_json` builds it again.
+It may assume nothing of the data: what is wrong is a `DataError`, what is odd is a `Finding`.
 """
 
 from __future__ import annotations

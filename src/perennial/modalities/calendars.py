@@ -1,5 +1,5 @@
-"""Dates and times as people write them; whether the day or the month comes first is decided by the whole "
-"column."""
+"""Dates and times as people write them; whether the day or the month comes first is decided by the whole
+column."""
 
 from __future__ import annotations
 
@@ -96,9 +96,8 @@ class Calendar:
 def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Calendar | None, str, str]:
     """The writing in which the most cells of a column are dates.
 
-    Where every cell may be read day first and month first, the reading in which the rows run in order of time
-    is
-    taken, else day first.
+    Where every cell may be read day first and month first, the reading in which the rows run in order of
+    time is taken, else day first.
 
     Args:
         levels: the distinct texts, in the order of their first rows.
@@ -107,8 +106,7 @@ def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Calendar | Non
     Returns:
         the writing (None when fewer than nine in ten cells are dates), a reason in words, and the rival
         writing that would fit
-        as well ("" when there is none).
-    """
+        as well ("" when there is none)."""
     step = max(1, len(levels) // PROBE)
     probe = levels[::step]
     if not probe or np.mean([any(character.isdigit() for character in text) for text in probe]) < SHARE / 2:

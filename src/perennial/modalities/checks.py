@@ -1,5 +1,5 @@
-"""What can be odd about a table as a whole: copies, contradictions, keys that repeat, rows in order of "
-"time, few rows, many columns."""
+"""What can be odd about a table as a whole: copies, contradictions, keys that repeat, rows in order of
+time, few rows, many columns."""
 
 from __future__ import annotations
 
@@ -55,8 +55,7 @@ def duplicate_groups(hashes: np.ndarray, tell: Tell) -> np.ndarray | None:
     """Codes that copies share, so that none is in another fold than its copy; None when all rows differ.
 
     When rows repeat because the columns can only say so much (three rows or more for each distinct one),
-    repetition is
-    natural and nothing is grouped.
+    repetition is natural and nothing is grouped.
     """
     _, codes, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     copies = len(hashes) - len(counts)

@@ -158,8 +158,8 @@ def unreadable(column: ColumnSchema, cells: np.ndarray, values: np.ndarray) -> n
 
 
 def _codes(column: ColumnSchema, levels: Sequence[str | None]) -> list[int]:
-    """A level is found as it is written, else as it would be written plainly (`1.0` is `1`, spaces around"
-    " do not count)."""
+    """A level is found as it is written, else as it would be written plainly (`1.0` is `1`, spaces around
+    do not count)."""
     exact = {level: code for code, level in enumerate(column.vocabulary)}
     other = len(column.vocabulary) if column.rare else UNSEEN
     codes = [MISSING if level is None else exact.get(level, other) for level in levels]

@@ -106,8 +106,8 @@ def is_composed(levels: Sequence[str]) -> bool:
 
 
 def names_owner(name: str, unique: int, known: int) -> bool:
-    """Whether a column names to whom a row belongs: a key by name whose values recur, but too seldom for "
-    "a category."""
+    """Whether a column names to whom a row belongs: a key by name whose values recur, but too seldom for a
+    category."""
     return bool(ID_NAME.search(name)) and unique > FEW_LEVELS and known < REPEATS_OF_A_CATEGORY * unique
 
 

@@ -88,8 +88,8 @@ class _Classes:
         )
 
     def _right_by_levels(self, values: np.ndarray) -> float:
-        """How often its most frequent class is right for each level, 0 when there are too many levels to "
-        "tell."""
+        """How often its most frequent class is right for each level, 0 when there are too many levels to
+        tell."""
         _, levels = np.unique(values, return_inverse=True)
         width, k = int(levels.max()) + 1, len(self._counts)
         if width > len(values) / ROWS_PER_LEVEL:
@@ -108,8 +108,8 @@ def _as_numbers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _explained(codes: np.ndarray, target: np.ndarray) -> float:
-    """The share of the target's variance that lies between levels; 0 when there are too many levels to "
-    "tell."""
+    """The share of the target's variance that lies between levels; 0 when there are too many levels to
+    tell."""
     levels, where, sizes = np.unique(codes, return_inverse=True, return_counts=True)
     scaled = _scaled(target)
     total = float(((scaled - scaled.mean()) ** 2).sum())

@@ -1,5 +1,5 @@
-"""Numbers as people write them: `1,234.5`, `1.234,5`, `€ 5`, `5 %`, `(7)`, `12 kg`. One reading for a "
-"whole column, or none."""
+"""Numbers as people write them: `1,234.5`, `1.234,5`, `€ 5`, `5 %`, `(7)`, `12 kg`. One reading for a whole
+column, or none."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Numerals:
         ]
 
     def _undecorated(self, levels: list[str]) -> list[str]:
-        """The texts without signs of money, units and spaces; joined, because one pass over a long text "
-        "is much faster."""
+        """The texts without signs of money, units and spaces; joined, because one pass over a long text is
+        much faster."""
         joined = "\n".join(levels).replace("\u2212", "-")
         if "(" in joined:
             joined = BRACKETS.sub(r"-\1", joined)
@@ -110,8 +110,8 @@ def recognise(levels: Sequence[str], counts: np.ndarray) -> tuple[Numerals | Non
 
 
 def plain_share(levels: Sequence[str], counts: np.ndarray) -> tuple[float, int]:
-    """The share of cells that are plain numbers without any decoration, and how many distinct ones there "
-    "are."""
+    """The share of cells that are plain numbers without any decoration, and how many distinct ones there
+    are."""
     plain = np.fromiter((PLAIN.fullmatch(text) is not None for text in levels), dtype=bool, count=len(levels))
     return float(counts[plain].sum() / max(1, counts.sum())), int(plain.sum())
 

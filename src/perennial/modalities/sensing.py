@@ -1,5 +1,5 @@
-"""What a column is: a number, a category, a date, text, an identifier, or nothing to learn from; with the"
-" reason."""
+"""What a column is: a number, a category, a date, text, an identifier, or nothing to learn from; with the
+reason."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def sense_column(name: str, identity: str, cells: np.ndarray, wanted: str | None
 
 
 def with_vocabulary(column: ColumnSchema, counts: Counter) -> ColumnSchema:
-    """The column with its levels by falling frequency; levels seen once in a large vocabulary share one "
-    "code."""
+    """The column with its levels by falling frequency; levels seen once in a large vocabulary share one
+    code."""
     ordered = sorted(counts, key=lambda level: (-counts[level], level))
     kept = ordered
     if len(ordered) > FEW_LEVELS:
@@ -131,8 +131,7 @@ def _nothing(base: ColumnSchema, sizes: np.ndarray, rows: int, tell: Tell) -> Co
     )
 
 
-# -- typed columns
-# -----------------------------------------------------------------------------------------------------
+# -- typed columns -------------------------------------------------------------------------------------------
 
 
 def _sense_dates(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell) -> ColumnSchema:
@@ -297,8 +296,7 @@ def _warn_about_numbers(
             )
 
 
-# -- columns of text
-# ---------------------------------------------------------------------------------------------------
+# -- columns of text -----------------------------------------------------------------------------------------
 
 
 def _sense_text(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell) -> ColumnSchema:
@@ -395,8 +393,8 @@ def _tell_lost(column: ColumnSchema, cells: np.ndarray, what: str, tell: Tell) -
 
 
 def _mostly_numbers(levels: list[str], sizes: np.ndarray) -> bool:
-    """Plain numbers with a few words between them, such as `unknown`: a number, whose missing cells say "
-    "the rest."""
+    """Plain numbers with a few words between them, such as `unknown`: a number, whose missing cells say the
+    rest."""
     share, distinct = plain_share(levels, sizes)
     few_words = len(levels) - distinct <= 2
     return distinct >= 10 and share >= (MIXED if few_words else MOSTLY_NUMBERS)
@@ -448,8 +446,7 @@ def _prose(levels: list[str], known: int) -> str:
     return ""
 
 
-# -- sentences
-# ---------------------------------------------------------------------------------------------------------
+# -- sentences -----------------------------------------------------------------------------------------------
 
 
 def _identifier(name: str, other: str) -> Finding:

@@ -1,5 +1,5 @@
-"""Tables: from a frame of columns to a record of typed fields, with a reason for everything that was "
-"decided."""
+"""Tables: from a frame of columns to a record of typed fields, with a reason for everything that was
+decided."""
 
 from __future__ import annotations
 
@@ -215,8 +215,8 @@ def _sensed(
 
 
 def _refuse_strangers(wanted: Sequence[str], names: Sequence[str], targets: set[str]) -> None:
-    """Raises for columns that are not there, and for targets that are to be left out or to group or order"
-    " the rows."""
+    """Raises for columns that are not there, and for targets that are to be left out or to group or order
+    the rows."""
     where = "--type, --drop, --group or --time-column"
     known = set(names)
     for name in wanted:
@@ -236,8 +236,8 @@ def _problem_of(kinds: Sequence[str]) -> str | None:
 
 
 def _keep_something(columns: list[ColumnSchema]) -> list[ColumnSchema]:
-    """Numbers that count rows are used after all when there is nothing else to learn from: `x` of a curve"
-    " looks so."""
+    """Numbers that count rows are used after all when there is nothing else to learn from: `x` of a curve
+    looks so."""
     if any(column.kind in USED for column in columns):
         return columns
     reason = "whole numbers that differ in every row, and no other column to learn from"

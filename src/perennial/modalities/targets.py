@@ -1,5 +1,5 @@
-"""What is to be predicted: two classes, several, several labels at once, a number or several numbers; "
-"with the reason."""
+"""What is to be predicted: two classes, several, several labels at once, a number or several numbers; with
+the reason."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ CHOOSABLE = KINDS[:7]
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user says about a column: `category`, `number:,` (the decimal mark) or "
-    "`date:month-day-year`."""
+    """What the user says about a column: `category`, `number:,` (the decimal mark) or
+    `date:month-day-year`."""
 
     kind: str = ""
     detail: str = ""
