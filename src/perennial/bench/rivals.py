@@ -71,7 +71,7 @@ def linear(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
 
 
 def flaml(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
-    """FLAML with the same time, metric and seed."""
+    """FLAML with the same time, metric and seed, on a data frame: it fills holes in frames only."""
     from flaml import AutoML
 
     names = {
@@ -81,7 +81,7 @@ def flaml(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
         "rmse": "rmse",
         "pr_auc": "ap",
     }
-    train, test, _ = _ordinal(task)
+    train, test = _frames(task)
     columns = task.target.shape[1] if task.target.ndim == 2 else 1
 
     def build(classify: bool) -> Any:
@@ -244,6 +244,23 @@ def _terms(column: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarra
     except ValueError:  # a column of stop words or empty cells has no vocabulary
         return np.zeros((len(column), 1)), np.zeros((len(other), 1))
     return first.toarray(), vectoriser.transform(other).toarray()
+
+
+def _frames(task: Task) -> tuple[Any, Any]:
+    """What `_ordinal` gives, as data frames whose categories are texts."""
+    import pandas as pd
+
+    train, test, categories = _ordinal(task)
+    frames = []
+    for part in (train, test):
+        frame = pd.DataFrame(part, columns=[f"c{number}" for number in range(part.shape[1])])
+        for number in categories:
+            codes = frame[f"c{number}"]
+            frame[f"c{number}"] = codes.map(lambda code: f"level {code:.0f}", na_action="ignore").astype(
+                "category"
+            )
+        frames.append(frame)
+    return frames[0], frames[1]
 
 
 def _frame(task: Task, part: Task) -> Any:

@@ -1,0 +1,115 @@
+"""From members to one program: the joint program under joint weights predicts the weighted mean of its members."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from perennial import assembly
+from perennial.assembly import Member
+from perennial.evaluate import Bench, evaluate, predict
+from perennial.lang import parse, to_source
+from perennial.metrics import resolve
+from perennial.primitives import vocabulary
+from perennial.protocol import Protocol
+from perennial.task import Task
+
+SOURCES = (
+    "lambda row: linear(standardise(impute(numbers(row))))",
+    "lambda row: extra_trees(numbers(row), trees=20)",
+    "lambda row: k_nearest(standardise(impute(numbers(row))), neighbours=5)",
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    number: int
+
+
+@dataclass(frozen=True)
+class Record:
+    source: str
+    trial: Trial
+
+
+@pytest.fixture(scope="module")
+def bench():
+    generator = np.random.default_rng(0)
+    numbers = generator.normal(size=(240, 4))
+    label = np.where(numbers[:, 0] + numbers[:, 1] ** 2 + generator.normal(0, 0.7, 240) > 1, "yes", "no")
+    task = Task.from_data((numbers, label))
+    return Bench(task, Protocol.propose(task, kind="kfold", folds=3), resolve("log_loss"))
+
+
+@pytest.fixture(scope="module")
+def members(bench):
+    return [member(bench, number, source) for number, source in enumerate(SOURCES)]
+
+
+def member(bench, number, source):
+    outcome = evaluate(bench, source=source, seed=3)
+    return Member(Record(source, Trial(number)), outcome.covered, outcome.predictions, outcome.blobs)
+
+
+def test_a_single_member_keeps_its_program_and_its_weights(bench, members):
+    answer = assembly.single(members[0], bench.metric, bench.task.target)
+    assert (answer.kind, answer.source, answer.replicas) == ("single", SOURCES[0], members[0].replicas)
+    assert answer.value == pytest.approx(-answer.score)
+
+
+def test_the_average_is_as_good_as_the_best_member_and_its_program_computes_it(bench, members):
+    target = bench.task.target
+    answer = assembly.average(members, bench.metric, target, seed=0)
+    best = min(bench.metric(target, each.predictions) for each in members)
+    assert answer.value <= best + 1e-9
+    shares = dict(answer.members)
+    if answer.kind == "ensemble":
+        inputs = bench.task.inputs
+        joint = predict(bench, source=answer.source, blobs=answer.replicas, inputs=inputs)
+        alone = [
+            predict(bench, source=each.record.source, blobs=each.replicas, inputs=inputs)
+            * shares.get(number, 0.0)
+            for number, each in enumerate(members)
+        ]
+        assert np.allclose(joint, sum(alone) / sum(shares.values()), atol=1e-9)
+
+
+def test_an_averaged_program_names_one_argument_and_parses_back():
+    programs = [
+        parse("lambda row: linear(standardise(numbers(row)))", vocabulary()),
+        parse("lambda x: extra_trees(numbers(x))", vocabulary()),
+    ]
+    joint = assembly.averaged(programs, (0.25, 0.75))
+    assert joint.names == ("row",)
+    assert parse(to_source(joint), vocabulary()) == joint
+
+
+def test_a_shared_sub_program_is_kept_once(bench, members):
+    twin = member(bench, 9, "lambda row: linear(standardise(impute(numbers(row))), penalty=50.0)")
+    joint = assembly.merge([members[0].replicas, twin.replicas])
+    from perennial.weights import Weights
+
+    one, other = (Weights.from_bytes(blobs[0]) for blobs in (members[0].replicas, twin.replicas))
+    assert set(Weights.from_bytes(joint[0])) == set(one) | set(other)
+    assert len(set(one) & set(other)) == 2
+
+
+@pytest.mark.parametrize("factor", [0.3, 4.0])
+def test_calibration_finds_the_temperature_that_was_put_in(bench, members, factor):
+    target = bench.task.target
+    honest = assembly.calibrated(assembly.single(members[0], bench.metric, target), target, True)[0]
+    spoilt = assembly.apply_temperature(honest.predictions, factor)
+    candidate = assembly.Candidate(**{**honest.__dict__, "predictions": spoilt, "source": SOURCES[0]})
+    cured, told = assembly.calibrated(candidate, target, True)
+    assert told["temperature"] == pytest.approx(1 / factor, rel=0.15) and told["after"] < told["before"]
+    assert "calibrate" in cured.source
+    assert np.allclose(cured.predictions, honest.predictions, atol=0.02)
+
+
+def test_numbers_are_never_calibrated(bench, members):
+    candidate = assembly.single(members[0], bench.metric, bench.task.target)
+    assert assembly.calibrated(candidate, bench.task.target, False) == (candidate, {"temperature": 1.0})
+
+
+def test_the_kind_of_a_program_is_its_outermost_fitted_word():
+    assert assembly.learner_of(SOURCES[1]) == "extra_trees"

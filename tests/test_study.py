@@ -1,0 +1,142 @@
+"""The loop of ask, evaluate and tell: what is written down, what is retried, and when it stops."""
+
+import numpy as np
+import pytest
+
+from perennial import Study, Task
+from perennial.errors import StudyChanged, UsageError
+from perennial.lang import Lambda, Var, call
+from perennial.primitives import vocabulary
+from perennial.spaces import integer, real
+from perennial.spaces.base import Space
+from perennial.study import FAILURES_IN_A_ROW, Listed, Screening
+from perennial.trial import Proposal
+
+
+def table(seed=0, rows=120):
+    generator = np.random.default_rng(seed)
+    numbers = generator.normal(size=(rows, 3))
+    return Task.from_data((numbers, np.where(numbers[:, 0] > 0, "up", "down")))
+
+
+def forests():
+    row, words = Var("row"), vocabulary()
+    return Space(
+        Lambda(
+            ("row",),
+            call(
+                words["extra_trees"],
+                call(words["numbers"], row),
+                trees=10,
+                min_rows=integer("min_rows", 1, 20),
+            ),
+        )
+    )
+
+
+def failing():
+    """More neighbours than there are rows in any fold."""
+    row, words = Var("row"), vocabulary()
+    program = call(words["tfidf"], call(words["texts"], row), words=integer("words", 1, 3))
+    return Space(Lambda(("row",), call(words["linear"], program, penalty=real("penalty", 1.0, 100.0))))
+
+
+def study(**settings):
+    settings = {"space": forests(), "strategy": "random", "workers": 0, "seed": 1} | settings
+    return Study(table(), **settings)
+
+
+def test_every_trial_is_written_down_and_ranked():
+    with study().run(trials=5) as done:
+        board = done.board()
+    assert len(board) == 5 and [record.trial.number for record in done.history.records] == list(range(5))
+    assert [record.trial.score for record in board] == sorted((r.trial.score for r in board), reverse=True)
+    assert done.best.value > 0.8
+
+
+def test_the_same_seed_and_a_budget_of_trials_give_the_same_board():
+    boards = []
+    for _ in range(2):
+        with study(strategy="evolution").run(trials=8) as done:
+            boards.append(
+                [(record.source, record.trial.score, record.weights) for record in done.history.records]
+            )
+    assert boards[0] == boards[1]
+
+
+def test_opening_a_folder_again_goes_on_with_what_is_known(tmp_path):
+    with study(out=tmp_path / "s").run(trials=3):
+        pass
+    with study(out=tmp_path / "s") as again:
+        assert len(again.history.records) == 3
+        again.run(trials=2)
+        assert len(again.history.records) == 5 and len(again.history.sessions) == 2
+
+
+def test_resuming_by_replay_proposes_what_an_uninterrupted_study_proposes(tmp_path):
+    with study(strategy="evolution").run(trials=6) as whole:
+        wanted = [record.source for record in whole.history.records]
+    with study(strategy="evolution", out=tmp_path / "s").run(trials=3):
+        pass
+    with study(strategy="evolution", out=tmp_path / "s").run(trials=3) as resumed:
+        assert [record.source for record in resumed.history.records][:3] == wanted[:3]
+        assert len({record.source for record in resumed.history.records}) >= 3
+
+
+def test_other_data_are_refused(tmp_path):
+    with study(out=tmp_path / "s").run(trials=1):
+        pass
+    with pytest.raises(StudyChanged, match="--out"):
+        Study(table(seed=5), out=tmp_path / "s", workers=0)
+
+
+def test_failures_are_records_and_the_same_failure_again_and_again_ends_the_search():
+    with study(space=failing(), strategy="random").run(trials=50) as done:
+        assert FAILURES_IN_A_ROW <= len(done.history.failed) < 50
+        assert {record.trial.status for record in done.history.records} <= {"failed", "rejected"}
+        assert all(record.trial.error for record in done.history.records)
+        assert any("in a row" in verdict["text"] for verdict in done.history.verdicts) and done.best is None
+
+
+def test_a_study_without_a_budget_is_refused():
+    with study() as fresh, pytest.raises(UsageError, match="budget"):
+        fresh.run()
+
+
+def test_listeners_hear_each_event_and_where_the_study_stands():
+    class Ear:
+        def __init__(self):
+            self.kinds, self.snapshots = [], []
+
+        def on_event(self, event):
+            self.kinds.append(event.kind)
+
+        def on_tick(self, snapshot):
+            self.snapshots.append(snapshot)
+
+    ear = Ear()
+    with study(listeners=[ear]).run(trials=2):
+        pass
+    assert ear.kinds.count("trial") == 2 and ear.kinds[0] == "created"
+    assert ear.snapshots[-1]["trials"] == 2 and ear.snapshots[-1]["best"] is not None
+
+
+def test_a_stop_that_was_asked_for_ends_the_search_before_the_next_candidate():
+    with study() as asked:
+        asked.stopping = "SIGINT"
+        asked.run(trials=5)
+        assert asked.history.records == []
+
+
+def test_a_confirmation_is_no_trial_and_the_strategy_does_not_hear_of_it():
+    with study().run(trials=2) as done:
+        heard = []
+        done.strategy.tell = heard.append
+        genotype = done.best.trial.genotype
+        screening = Screening("confirm", fold_seed=1, kind="confirm", keep=True)
+        [record] = done.search(Listed([Proposal(genotype, origin="confirm")]), screening)
+        assert heard == [] and len(done.history.records) == 2
+        assert (
+            done.history.confirmations == [record] and len(done.replicas(record)) == len(record.weights) > 0
+        )
+        assert len(done.predictions(record)) == len(done.covered(1, None))
