@@ -15,6 +15,7 @@ from perennial.protocol import Protocol
 class Table:
     target: np.ndarray
     problem: str = "binary"
+    modality: str = "table"
     groups: np.ndarray | None = None
     times: np.ndarray | None = None
     test: object = None

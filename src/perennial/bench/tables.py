@@ -6,7 +6,7 @@ seed. perennial runs as its command line in a process of its own, so its wall ti
 
 The metric is the one perennial would choose. A rival is better on a table when its mean over the seeds is; it is
 significantly better when the 95 % bootstrap interval of the paired difference on the test rows, averaged over the
-seeds, excludes zero.
+seeds, excludes zero; `behind` names those that are better by more than one standard error of that difference.
 """
 
 from __future__ import annotations
@@ -218,6 +218,7 @@ def _bars(rows: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
     ranks = _ranks(means)
     rivals = [name for name in ranks if name != "perennial"]
     worse = [f"{table}/{name}" for table, name in _pairs(rows) if _significantly_behind(rows, table, name)]
+    behind = sorted({table for table, name in _pairs(rows) if _errors_behind(rows, table, name) > 1.0})
     light = [table for table in means if means[table].get("lightgbm") is not None]
     wins = sum(
         means[table]["perennial"] > means[table]["lightgbm"]
@@ -228,6 +229,7 @@ def _bars(rows: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
     return [
         bar("mean rank of perennial minus the best rival's", ranks["perennial"] - min(ranks[name] for name in rivals), 0.0, "minimize"),
         bar("table-rival pairs where perennial is significantly worse", len(worse), 0, "minimize"),
+        bar("tables where it is more than one standard error behind a rival", len(behind), 0, "minimize"),
         bar("share of tables where it beats LightGBM's defaults", wins / len(light) if light else None, 0.7, "maximize"),
         bar("longest wall time of grow, seconds", longest, seconds + OVERRUN_SECONDS, "minimize"),
     ]  # fmt: skip
@@ -267,6 +269,18 @@ def _significantly_behind(rows: list[dict[str, Any]], table: str, name: str) -> 
     return bool(intervals) and float(np.mean([high for _, _, high in intervals])) < 0.0
 
 
+def _errors_behind(rows: list[dict[str, Any]], table: str, name: str) -> float:
+    """By how many standard errors of the paired difference a rival is better; below zero when it is worse.
+
+    The seeds share most of their rows, so their standard errors are averaged and not divided by their number.
+    """
+    found = [row["ahead"] for row in rows if (row["table"], row["method"]) == (table, name) and row["ahead"]]
+    if not found:
+        return 0.0
+    error = float(np.mean([(high - low) / 3.92 for _, low, high in found]))
+    return -float(np.mean([mean for mean, _, _ in found])) / error if error > 0 else 0.0
+
+
 def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One line a table: each method's mean over the seeds, as people read the metric."""
     lines = []
@@ -283,7 +297,7 @@ def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             )
         )
         line["wall"] = max(row["seconds"] for row in own if row["method"] == "perennial")
-        line["behind"] = ", ".join(name for name in line if _significantly_behind(rows, table, name))
+        line["behind"] = ", ".join(name for name in line if _errors_behind(rows, table, name) > 1.0)
         lines.append(line)
     ranks = _ranks(_means(rows))
     return [

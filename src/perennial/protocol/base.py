@@ -16,6 +16,7 @@ from perennial.protocol.choices import (
     choose_kind,
     choose_metric,
     choose_test,
+    choose_validation,
     warnings_of,
 )
 from perennial.protocol.dealing import (
@@ -32,8 +33,6 @@ from perennial.protocol.sealed import SealedTest
 if TYPE_CHECKING:
     from perennial.task import Task
 
-TEST_SHARE = 0.2
-LARGEST_VALIDATION = 20_000
 TEST_SEED = 20_040_229
 
 
@@ -140,7 +139,7 @@ class Protocol:
         if self.kind == "time":
             return time_folds(task, rows, self.folds_wanted, generator if seed is not None else None)
         if self.kind == "holdout":
-            wanted = min(LARGEST_VALIDATION, max(1, round(TEST_SHARE * len(rows))))
+            wanted = choose_validation(task, len(rows))
             return fold_pairs(task, rows, draw(task, rows, wanted, generator), 1)
         if self.kind == "leave_one_out":
             groups = group_codes(task, rows)

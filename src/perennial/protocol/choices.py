@@ -24,6 +24,8 @@ CHEAP_SECONDS = 600.0
 SECONDS_PER_CELL = 1e-5
 CANDIDATES_WANTED = 25
 TEST_SHARE = 0.2
+LARGEST_VALIDATION = 20_000
+IMAGE_VALIDATION_SHARE, LARGEST_IMAGE_VALIDATION = 0.15, 5_000
 LARGEST_TEST = 20_000
 LARGEST_TEST_SHARE = 0.5
 RARE_CLASS_ROWS = 5
@@ -95,9 +97,18 @@ def choose_kind(task: Task, kind: str | None, rows: int, folds: int | None) -> t
             "repeated_kfold",
             f"repeated_kfold: {rows} rows are few; the mean of several splits is steadier",
         )
+    if task.modality == "image" and rows >= FEW_ROWS and folds is None:
+        return "holdout", "holdout: one long training of a network beats several short ones on as many folds"
     if rows < MANY_ROWS or folds is not None:
         return "kfold", f"kfold: with {rows} rows every one is judged once by models that did not see it"
     return "holdout", f"holdout: {rows} rows are many; one split judges precisely and leaves time to search"
+
+
+def choose_validation(task: Task, rows: int) -> int:
+    """How many of so many rows judge in a holdout; few of many images, since networks thrive on rows."""
+    if task.modality == "image":
+        return max(1, min(LARGEST_IMAGE_VALIDATION, round(IMAGE_VALIDATION_SHARE * rows)))
+    return max(1, min(LARGEST_VALIDATION, round(TEST_SHARE * rows)))
 
 
 def choose_folds(task: Task, kind: str, rows: int, seconds: float, folds: int | None) -> tuple[int, int, str]:
