@@ -57,6 +57,40 @@ def grown(tmp_path_factory):
     return out
 
 
+def draw(path, seed=0, size=(24, 24), mode="RGB", **saving):
+    """Saves an image of random blocks, the same for the same seed; sizes are `(height, width)`."""
+    import numpy as np
+    from PIL import Image
+
+    generator = np.random.default_rng(seed)
+    height, width = size
+    blocks = generator.integers(0, 256, (6, 6, 3)).astype(np.uint8)
+    image = Image.fromarray(blocks).resize((width, height), Image.Resampling.BILINEAR).convert(mode)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **saving)
+    return path
+
+
+@pytest.fixture(name="draw", scope="session")
+def drawing():
+    return draw
+
+
+@pytest.fixture
+def class_folders(tmp_path):
+    """Makes a folder of classes with images that all differ."""
+
+    def make(name="pets", classes=("cat", "dog"), images=10, **how):
+        root = tmp_path / name
+        for code, label in enumerate(classes):
+            for number in range(images):
+                draw(root / label / f"{number:03d}.png", seed=(code, number, len(name)), **how)
+        return root
+
+    return make
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """perennial never opens a connection; a test that tries fails."""

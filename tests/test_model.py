@@ -28,6 +28,12 @@ class Codec:
     def encode(self, data):
         return data
 
+    def argument(self, columns):
+        return columns
+
+    def row_names(self, data):
+        return None
+
     def encode_with_notes(self, data, impute_missing=False):
         return data, ["a note"]
 

@@ -108,6 +108,8 @@ def slices(task: Task, rows: np.ndarray, loss: np.ndarray) -> list[dict[str, Any
     overall = float(loss.mean())
     found = []
     for field, column in task.inputs.items():
+        if column.ndim > 1:  # an image has no groups of its own
+            continue
         for label, mask in _groups(task, field, column[rows]):
             n = int(mask.sum())
             if n < SMALLEST_SLICE or n == len(rows):

@@ -47,15 +47,18 @@ def baseline_programs(
     """Common-sense programs, the simplest first: a constant, one rule, and a linear model.
 
     Args:
-        input_type: the record of columns.
+        input_type: the record of columns, or `Image[h,w,c]`, for which there is no rule of one column.
         output_type: `Dist[k]`, `Real`, `Tensor[m]` or `Marginals[m]`.
         metric: for metrics of absolute errors the constant is the median, which is best for them.
 
     Returns:
         pairs of name and program `row -> prediction`; the first is the constant.
     """
-    programs = [_constant(output_type, metric), ("one rule", Lambda((ROW,), call(one_rule, Var(ROW))))]
-    return [*programs, ("linear", linear_program(input_type))]
+    simplest = _constant(output_type, metric)
+    if input_type.name == "Image":
+        return [simplest, ("linear on edges", edges_program())]
+    rule = Lambda((ROW,), call(one_rule, Var(ROW)))
+    return [simplest, ("one rule", rule), ("linear", linear_program(input_type))]
 
 
 def _constant(output_type: Type, metric: Metric | None) -> tuple[str, Program]:
@@ -88,6 +91,14 @@ def linear_program(input_type: Type) -> Program:
         parts.append(call(word["tfidf"], call(word["texts"], row)))
     joined = parts[0] if len(parts) == 1 else call(word["join"], *parts)
     return Lambda((ROW,), call(word["linear"], joined))
+
+
+def edges_program() -> Program:
+    """Ridge or logistic regression on histograms of edge directions (Dalal and Triggs 2005)."""
+    from perennial.primitives import vocabulary
+
+    word = vocabulary()
+    return Lambda((ROW,), call(word["linear"], call(word["hog"], Var(ROW))))
 
 
 def baselines(

@@ -94,6 +94,9 @@ def grow(
     encoding: str | None = None,
     delimiter: str | None = None,
     skip_bad_lines: Flag = False,
+    image_size: str | None = None,
+    image_fit: str | None = None,
+    skip_bad_images: Flag = False,
     json: Flag = False,
 ) -> int:
     """Grow a model: look at the data, beat a baseline, search, confirm, test once. The same command goes on.
@@ -101,7 +104,8 @@ def grow(
     Parameters
     ----------
     data
-        A CSV, TSV, Parquet or JSONL file (also .gz).
+        A CSV, TSV, Parquet or JSONL file (also .gz); for images a folder or zip of class folders, a folder of IDX
+        files, or an .npz file of arrays.
     target
         The column to predict; repeat it for several targets. Without it perennial guesses and says so.
     time
@@ -154,6 +158,12 @@ def grow(
         Of the cells, when the guess is wrong.
     skip_bad_lines
         Leave out lines that do not parse, and count them.
+    image_size
+        Of all images: pixels of the longer side, or HEIGHTxWIDTH. Default: chosen with a reason.
+    image_fit
+        pad, crop or stretch images of another shape. Default: chosen with a reason.
+    skip_bad_images
+        Leave out images that cannot be read, however many they are.
     json
         Print one JSON object on stdout.
     """
@@ -164,10 +174,12 @@ def grow(
         "target": target, "metric": metric, "protocol": protocol, "folds": folds, "test_share": test_share,
         "strategy": strategy, "scheduler": scheduler, "seed": seed, "kinds": kinds, "drop": drop or [], "group": group,
         "time_column": time_column, "problem": problem, "test": test,
+        **{name: value for name, value in (("image_size", image_size), ("image_fit", image_fit)) if value},
     }  # fmt: skip
     folder = Path(out) if out else Path("runs") / name_of(data, configuration)
 
     from perennial import terminal, workflow
+    from perennial.modalities.images.wishes import size_of
 
     watching = terminal.listener(quiet=False)
     try:
@@ -179,7 +191,8 @@ def grow(
             listeners=[watching], configuration=configuration, kinds=kinds, drop=tuple(drop or ()), group=group,
             time=time_column, problem=problem, drop_unlabelled=drop_unlabelled or strict,
             drop_leaky=drop_leaky or strict, allow_overlap=allow_overlap, encoding=encoding, delimiter=delimiter,
-            skip_bad_lines=skip_bad_lines,
+            skip_bad_lines=skip_bad_lines, image_size=size_of(image_size), image_fit=image_fit,
+            skip_bad_images=skip_bad_images,
         )  # fmt: skip
     finally:
         watching.close()
@@ -265,19 +278,23 @@ def predict(
 ) -> int:
     """Predict new rows: one row out for each row in, in order, with probabilities or an interval.
 
+    Images that have file names are told apart by an extra first column, `file`.
+
     Parameters
     ----------
+    data
+        A table with the columns of the training data; or a folder, archive, array file or single image.
     output
         The CSV file to write. Default: stdout.
     impute_missing
-        Treat columns that the data lack as missing values instead of refusing.
+        Treat columns that the data lack as missing values, and broken images as blank, instead of refusing.
     """
-    from perennial.modalities.reading import read_table, write_table
+    from perennial.modalities.reading import write_table
 
     model = _model(study)
-    frame = read_table(data, encoding=encoding, delimiter=delimiter, skip_bad_lines=skip_bad_lines)
-    _refuse_sample(frame, data)
-    names, columns, notes = model.prediction_table(frame, impute_missing=impute_missing)
+    rows = model.codec.read(data, encoding=encoding, delimiter=delimiter, skip_bad_lines=skip_bad_lines)
+    _refuse_sample(rows, data)
+    names, columns, notes = model.prediction_table(rows, impute_missing=impute_missing)
     for note in notes:
         _say(note)
     if output is None and not json:
@@ -285,12 +302,12 @@ def predict(
         return EXIT_GOOD
     if output is not None:
         write_table(output, names, columns)
-    figures = {"study": study, "rows": frame.rows, "output": output, "columns": list(names), "notes": notes}
+    figures = {"study": study, "rows": rows.rows, "output": output, "columns": list(names), "notes": notes}
     if output is None:
         figures["predictions"] = [
             dict(zip(names, row, strict=True)) for row in zip(*map(_plain, columns), strict=True)
         ]
-    return _print(figures, json, f"{frame.rows} rows written to {output}")
+    return _print(figures, json, f"{rows.rows} rows written to {output}")
 
 
 @app.command
@@ -498,7 +515,7 @@ def _model(study: str) -> Any:
 
 def _refuse_sample(frame: Any, data: str) -> None:
     """One row out for each row in: a file that was too large to read whole cannot be predicted in one go."""
-    written = frame.origin.get("rows_in_file", frame.rows)
+    written = (frame.origin or {}).get("rows_in_file", frame.rows)
     if written != frame.rows:
         raise DataError(
             f"The file has {written} rows, more than fit into memory.", where=data,

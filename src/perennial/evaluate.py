@@ -26,6 +26,7 @@ from perennial.weights import Weights
 
 SMALLEST_TRAINING_SET = 50
 TRAIN_SCORE_ROWS = 5_000
+FITTING_SHARE = 0.85  # the rest is for the predictions
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def evaluate(
     start, results = time.monotonic(), []
     for number, (train, validation) in enumerate(folds):
         left = seconds - (time.monotonic() - start)
-        deadline = time.monotonic() + left / (len(folds) - number)
+        deadline = time.monotonic() + FITTING_SHARE * left / (len(folds) - number)
         results.append(_fit_fold(bench, program, train, validation, seed + number, deadline))
     return _gather(bench, program, folds, results, time.monotonic() - start, keep_above)
 
@@ -150,7 +151,7 @@ def _fit_fold(
         curve=curve,
         sample_weight=None if task.sample_weight is None else task.sample_weight[rows],
     )
-    batch = Batch((inputs,), task.target[rows], len(train))
+    batch = Batch((task.schema.argument(inputs),), task.target[rows], len(train))
     fitted = trainers.resolve(program).fit(program, batch, context)
     predictions = np.asarray(fitted.predictions, dtype=np.float64)
     held_out, seen = predictions[len(train) :], predictions[: len(train)]

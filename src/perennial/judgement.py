@@ -11,7 +11,6 @@ from perennial import metrics
 from perennial.errors import DataError
 from perennial.evaluate import unpack_array
 from perennial.history import History
-from perennial.modalities.reading import read_table
 from perennial.model import Model
 from perennial.storages import SQLite
 from perennial.task import content_hashes
@@ -26,7 +25,7 @@ def evaluate_on(
 
     Args:
         folder: the study.
-        data: a table that holds the target column.
+        data: a path of data like those to learn from, with their targets.
         allow_overlap: accept rows that the model was trained on.
         encoding: of the text file.
 
@@ -40,7 +39,7 @@ def evaluate_on(
         known = unpack_array(storage.get(history.sensed["row_hashes"]))
     finally:
         storage.close()
-    frame = read_table(data, encoding=encoding)
+    frame = model.codec.read(data, encoding=encoding)
     target = model.codec.encode_target(frame)
     inputs = model.codec.encode(frame)
     seen = np.isin(content_hashes(inputs, target), known)

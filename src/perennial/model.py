@@ -68,7 +68,8 @@ class Model:
         parts = []
         for start in range(0, max(1, rows), CHUNK_ROWS):
             part = {name: column[start : start + CHUNK_ROWS] for name, column in columns.items()}
-            predictions = [evaluate(self.program, part, states=replica) for replica in self.replicas]
+            argument = self.codec.argument(part)
+            predictions = [evaluate(self.program, argument, states=replica) for replica in self.replicas]
             parts.append(np.mean(predictions, axis=0))
         return np.concatenate(parts)
 
@@ -92,7 +93,8 @@ class Model:
         """Names and columns of a prediction file, and notes on what was odd in the data.
 
         The target's name holds the prediction; `probability:<class>` columns follow for classes, `low` and
-        `high` (a 90 % interval from the errors on held-out rows) for a number.
+        `high` (a 90 % interval from the errors on held-out rows) for a number. File names of images come first, as
+        the column `file`.
         """
         columns, notes = self.codec.encode_with_notes(data, impute_missing=impute_missing)
         values = self.predict_values(columns)
@@ -111,6 +113,9 @@ class Model:
             low, high = self.information["interval"]
             names = [*names, "low", "high"]
             result += [values + low, values + high]
+        told_apart = self.codec.row_names(data)
+        if told_apart is not None:
+            names, result = [told_apart[0], *names], [told_apart[1], *result]
         return names, result, notes
 
     def save(self, folder: str | Path) -> None:

@@ -50,6 +50,7 @@ def render(history: History) -> str:
         chart_problem=problem,
         scripts=scripts if charts else [],
         boxes=_boxes(history),
+        drawing=_drawing(history),
     )
 
 
@@ -290,6 +291,21 @@ def _boxes(history: History) -> str:
         return to_html(parse(source, vocabulary()))
     except Exception as error:
         return f'<p class="grey">The program could not be drawn: {html.escape(str(error))}</p>'
+
+
+def _drawing(history: History) -> str:
+    """The program of an image study as boxes with shapes; a sentence when it cannot be drawn."""
+    if history.sensed.get("modality") != "image" or not history.chosen:
+        return ""
+    from perennial.architecture import drawing
+    from perennial.lang import parse, parse_type
+    from perennial.primitives import vocabulary
+
+    types = (parse_type(history.sensed[name]) for name in ("input_type", "output_type"))
+    try:
+        return drawing(parse(history.chosen["program"], vocabulary()), *types)
+    except Exception as error:
+        return f'<p class="grey">The architecture could not be drawn: {html.escape(str(error))}</p>'
 
 
 def _embedded(spec: dict[str, Any]) -> str:

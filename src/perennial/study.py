@@ -28,6 +28,7 @@ from perennial.metrics import Metric
 from perennial.protocol import Protocol
 from perennial.scheduler import resolve as resolve_scheduler
 from perennial.spaces import Space
+from perennial.spaces.offers import space_for
 from perennial.storages import Memory, SQLite, Storage
 from perennial.task import Task
 from perennial.trial import Proposal, Trial
@@ -116,10 +117,16 @@ class Clock:
     """Seconds of the whole study, over all its sessions; a budget that nothing may exceed.
 
     With a budget of trials instead of seconds, `left` is infinite and results do not depend on the machine's speed.
+
+    Args:
+        budget: seconds.
+        spent: seconds of earlier sessions.
+        began: when this session began, by `time.monotonic`; now by default.
     """
 
-    def __init__(self, budget: float, spent: float = 0.0) -> None:
-        self.budget, self._spent, self._start = budget, spent, time.monotonic()
+    def __init__(self, budget: float, spent: float = 0.0, began: float | None = None) -> None:
+        self.budget, self._spent = budget, spent
+        self._start = time.monotonic() if began is None else began
 
     @property
     def elapsed(self) -> float:
@@ -186,7 +193,9 @@ class Study:
         self.metric = self.protocol.metric
         self.train_rows, self.sealed = self.protocol.split(task, already_opened=self.history.opened)
         self.training = task.take(self.train_rows)
-        self.space = space or default_space(task, len(self.train_rows))
+        self.space = space or space_for(
+            task.modality, task.input_type, task.output_type, len(self.train_rows)
+        )
         self.strategy = resolve_scheduler(scheduler, strategies.resolve(strategy, self.space, seed))
         self.clock = Clock(float("inf"), self.history.seconds_spent)
         if not self.history.created:
@@ -212,9 +221,9 @@ class Study:
         self.emit("stage", name=name, text=text, at=self.clock.elapsed)
         self.tick()
 
-    def start(self, seconds: float) -> None:
+    def start(self, seconds: float, began: float | None = None) -> None:
         """Opens a session with a budget for the study as a whole; seconds of earlier sessions count."""
-        self.clock = Clock(seconds, self.history.seconds_spent)
+        self.clock = Clock(seconds, self.history.seconds_spent, began)
         self.emit(
             "session", pid=os.getpid(), budget=None if np.isinf(seconds) else seconds, workers=self.workers
         )
@@ -291,7 +300,7 @@ class Study:
 
     def _threads(self) -> int:
         """Threads of one fit: on small tables a second one waits more than it works."""
-        cells = self.training.rows * max(1, len(self.training.inputs))
+        cells = sum(column.size for column in self.training.inputs.values())
         return 1 if cells < CELLS_FOR_THREADS else max(1, (os.cpu_count() or 1) // max(1, self.workers))
 
     def search(
@@ -539,13 +548,6 @@ def default_workers() -> int:
     return max(
         1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     )
-
-
-def default_space(task: Task, rows: int) -> Space:
-    """The space that the task's modality offers."""
-    from perennial.spaces.tables import table_space
-
-    return table_space(task.input_type, task.output_type, rows)
 
 
 def _words(program: Program) -> list[str]:

@@ -6,52 +6,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from perennial.errors import DataError, UsageError
-from perennial.lang.types import Record, Type
-from perennial.modalities.base import LEVELS, Finding
-from perennial.modalities.checks import (
-    are_moments,
-    duplicate_groups,
-    in_order,
-    row_hashes,
-    suggest_groups,
-    tell_missing_words,
-    tell_noise,
-    tell_size,
-    twin_share,
-)
-from perennial.modalities.columns import as_texts
-from perennial.modalities.frames import Frame
-from perennial.modalities.labelled import checked_weights, keep_labelled, read_labelled, refuse_few
-from perennial.modalities.leaks import leaks
-from perennial.modalities.tables import (
-    TableSchema,
-    check_targets,
-    find_target,
-    refuse_unlabelled,
-    sense,
-    unlabelled,
-)
+from perennial.lang.types import Type
+from perennial.modalities.base import Codec, Finding, Sensed
+from perennial.modalities.checks import content_hashes
+from perennial.modalities.images import ImageWishes, is_images, sense_images, unpacked_table
+from perennial.modalities.tabular import sense_table
 
-SHOWN = 5
-CHANCE = 1.5
+__all__ = ["Task", "content_hashes"]
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Rows with a target, as canonical columns.
+    """Examples with a target, as canonical columns.
 
     Args:
         name: short.
-        modality: `table`.
+        modality: `table` or `image`.
         problem: `binary multiclass multilabel regression multiregression`.
         schema: the codec between people's data and the columns here.
-        inputs: field name → column `(n,)`.
+        inputs: field name → column `(n,)`; of images `{"image": (n, height, width, channels)}` as uint8.
         target: `(n,)` or `(n, m)`.
         findings: what people should know about the data.
         groups: rows with one code stay on one side of every split; None when there are none.
@@ -65,7 +42,7 @@ class Task:
     name: str
     modality: str
     problem: str
-    schema: TableSchema
+    schema: Codec
     inputs: dict[str, np.ndarray]
     target: np.ndarray
     findings: tuple[Finding, ...] = ()
@@ -82,7 +59,12 @@ class Task:
         return len(self.target)
 
     @property
-    def input_type(self) -> Record:
+    def argument(self) -> Any:
+        """What a program over this task receives: the columns by name, or the images."""
+        return self.schema.argument(self.inputs)
+
+    @property
+    def input_type(self) -> Type:
         """The type of one row."""
         return self.schema.input_type
 
@@ -115,12 +97,17 @@ class Task:
         delimiter: str | None = None,
         skip_bad_lines: bool = False,
         sample_weight: Any = None,
+        image_size: int | tuple[int, int] | None = None,
+        image_fit: str | None = None,
+        skip_bad_images: bool = False,
+        memory: int | None = None,
     ) -> Task:
-        """A task from a table.
+        """A task from a table or from images; which of them is seen from the data.
 
         Args:
-            data: a path, a data frame, a dictionary of columns, an array with the target as its last column,
-                or a pair `(x, y)`.
+            data: of a table a path, a data frame, a dictionary of columns, an array with the target as its last
+                column, or a pair `(x, y)`; of images a folder or zip of class folders, a folder of IDX files,
+                an `.npz` file, or a pair `(x, y)` whose `x` has three or four dimensions.
             target: the column or columns to predict; `None` guesses and says so.
             test: data of the same form to test on at the end.
             name: short; the file's name by default.
@@ -134,52 +121,53 @@ class Task:
             allow_overlap: accept test rows that are training rows as well.
             encoding, delimiter, skip_bad_lines: of a text file.
             sample_weight: how much each row counts, `(n,)`, or the name of a column that says so.
+            image_size: pixels of the longer side, or `(height, width)`; `None` chooses with a reason.
+            image_fit: `pad`, `crop` or `stretch` images of another shape.
+            skip_bad_images: leave out images that cannot be read, however many they are.
+            memory: bytes that one process may use; images take at most a quarter of it.
 
         Raises:
             DataError: what cannot be learnt from, with the place and the remedy.
         """
         reading = {"encoding": encoding, "delimiter": delimiter, "skip_bad_lines": skip_bad_lines}
-        frame, target = read_labelled(data, target, reading)
-        refuse_few(frame)
-        names, _ = find_target(frame, target)
-        drop = (drop,) if isinstance(drop, str) else tuple(drop)
-        if isinstance(sample_weight, str):
-            drop, sample_weight = (*drop, sample_weight), frame.column(sample_weight)
-        weights = checked_weights(sample_weight, frame.rows)
-        findings: list[Finding] = list(_notes(frame))
-        frame, weights = keep_labelled(frame, names, weights, drop_unlabelled, findings)
-        roles = {column: part for column, part in ((group, "group"), (time, "time")) if column is not None}
-        schema, found = sense(frame, target, kinds, problem, {**dict.fromkeys(drop, "ignored"), **roles})
-        findings += found
-        tell_size(frame.rows, len(schema.used), findings.append)
-        inputs = schema.encode(frame)
-        goal = schema.target.encode([frame.column(column) for column in names])
-        schema, inputs = _without_leaks(schema, inputs, goal, drop_leaky, findings)
-        hashes = row_hashes(inputs)
-        tell_noise(hashes, goal, findings.append)
-        groups = _codes(frame, group) if group else duplicate_groups(hashes, findings.append)
-        if not group:
-            suggest_groups(list(schema.columns), frame.rows, findings.append)
-        held_out = (
-            None if test is None else _test_task(test, schema, names, reading, drop_unlabelled, findings)
-        )
-        if held_out is not None:
-            _refuse_overlap(inputs, goal, held_out, allow_overlap, findings)
-        times = _times(schema, inputs, time, held_out, findings)
+        data, test = unpacked_table(data, test)
+        shared = {
+            "test": test,
+            "name": name,
+            "kinds": kinds,
+            "drop": (drop,) if isinstance(drop, str) else tuple(drop),
+            "group": group,
+            "time": time,
+            "problem": problem,
+            "drop_unlabelled": drop_unlabelled,
+            "allow_overlap": allow_overlap,
+            "sample_weight": sample_weight,
+            "reading": reading,
+        }
+        wishes = ImageWishes(image_size, image_fit, skip_bad_images, memory)
+        if is_images(data):
+            return Task.of(sense_images(data, target, wishes=wishes, **shared))
+        wishes.refuse_for_tables()
+        return Task.of(sense_table(data, target, drop_leaky=drop_leaky, **shared))
+
+    @staticmethod
+    def of(sensed: Sensed) -> Task:
+        """The task that a modality sensed."""
+        held_out = None if sensed.test is None else Task.of(sensed.test)
         return Task(
-            name or _name(frame),
-            "table",
-            schema.problem,
-            schema,
-            inputs,
-            goal,
-            tuple(sorted(findings, key=_weight_of)),
-            groups,
-            times,
-            _fingerprint(hashes, goal, held_out),
-            frame.origin,
+            sensed.name,
+            sensed.modality,
+            sensed.schema.problem,
+            sensed.schema,
+            sensed.inputs,
+            sensed.target,
+            sensed.findings,
+            sensed.groups,
+            sensed.times,
+            _fingerprint(sensed.hashes, sensed.target, held_out),
+            sensed.origin,
             held_out,
-            weights,
+            sensed.sample_weight,
         )
 
     def take(self, rows: np.ndarray) -> Task:
@@ -214,211 +202,12 @@ class Task:
             "output_type": str(self.output_type),
             "classes": [str(name) for name in self.schema.classes],
             "decided": list(self.schema.decided),
+            **({"images": self.origin["images"]} if "images" in self.origin else {}),
         }
 
     def hashes(self) -> np.ndarray:
         """A hash of each row, features and target together."""
         return content_hashes(self.inputs, self.target)
-
-
-def _notes(frame: Frame):
-    for note in frame.origin.get("notes", ()):
-        yield Finding("reading", "info", note)
-    heard: list[Finding] = []
-    tell_missing_words(frame.origin.get("missing_tokens", {}), heard.append)
-    yield from heard
-
-
-def _weight_of(finding: Finding) -> int:
-    return LEVELS.index(finding.level)
-
-
-def _without_leaks(
-    schema: TableSchema, inputs: dict, goal: np.ndarray, drop: bool, findings: list[Finding]
-) -> tuple[TableSchema, dict]:
-    found = leaks(list(schema.used), inputs, goal)
-    for column, how in found:
-        action = "It is left out." if drop else "Nothing: it is used."
-        findings.append(
-            Finding(
-                "leak",
-                "warning",
-                f"{column.name!r} gives the target away: {how}.",
-                column.name,
-                "If it is not known when predicting, all figures are illusions.",
-                action,
-                "--drop-leaky",
-            )
-        )
-    if not drop or not found:
-        return schema, inputs
-    gone = {column.id for column, _ in found}
-    columns = tuple(
-        replace(c, kind="ignored", reason="it gives the target away") if c.id in gone else c
-        for c in schema.columns
-    )
-    if len(gone) == len(schema.used):
-        raise DataError(
-            "Every column gives the target away.",
-            where=", ".join(column.name for column, _ in found),
-            todo="Check how the table was made.",
-        )
-    return replace(schema, columns=columns), {
-        name: column for name, column in inputs.items() if name not in gone
-    }
-
-
-def _test_task(
-    test: Any,
-    schema: TableSchema,
-    names: Sequence[str],
-    reading: dict[str, Any],
-    drop_unlabelled: bool,
-    told: list[Finding],
-) -> Task:
-    frame, _ = read_labelled(test, names, reading)
-    check_targets(frame, names)
-    missing = unlabelled([frame.column(column) for column in names])
-    if missing.any() and not drop_unlabelled:
-        refuse_unlabelled(missing, names)
-    frame = frame.take(np.flatnonzero(~missing)) if missing.any() else frame
-    inputs, notes = schema.encode_with_notes(frame)
-    goal = schema.target.encode([frame.column(column) for column in names])
-    if not frame.rows:
-        raise DataError(
-            "The test data have no rows.",
-            todo="Check the export, or leave --test out: a part of the data is then kept for testing.",
-        )
-    told += [Finding("test", "info", f"In the test data: {note}") for note in notes]
-    _tell_new_classes(schema, goal, told)
-    return Task("test", "table", schema.problem, schema, inputs, goal, origin=frame.origin)
-
-
-def _tell_new_classes(schema: TableSchema, goal: np.ndarray, told: list[Finding]) -> None:
-    """Classes that stand in the test data only: no model can name them."""
-    new = np.flatnonzero(goal == len(schema.classes)) if schema.problem in ("binary", "multiclass") else []
-    if len(new):
-        told.append(
-            Finding(
-                "new classes",
-                "warning",
-                f"{len(new)} test rows are of a class that is not in the data to learn from.",
-                "test rows " + ", ".join(str(row + 1) for row in new[:SHOWN]),
-                "No model can name a class it has never seen.",
-                "They count as errors.",
-                "Add such rows to the data to learn from.",
-            )
-        )
-
-
-def _refuse_overlap(inputs: dict, goal: np.ndarray, test: Task, allow: bool, findings: list[Finding]) -> None:
-    known = content_hashes(inputs, goal)
-    shared = np.isin(test.hashes(), known)
-    if not shared.any():
-        return
-    rows = ", ".join(str(row + 1) for row in np.flatnonzero(shared)[:SHOWN])
-    what = f"{int(shared.sum())} of {test.rows} test rows are training rows as well."
-    by_chance = shared.mean() <= CHANCE * twin_share(known)
-    if not allow and not by_chance:
-        raise DataError(
-            what,
-            where=f"test rows {rows}",
-            why="A model scores better on rows it has learnt; the test would flatter.",
-            todo="Take them out of one of the files, or accept them with --allow-overlap.",
-        )
-    action = (
-        "You allowed it."
-        if allow
-        else "Nothing: rows repeat as often among those to learn from, so it is chance."
-    )
-    findings.append(
-        Finding(
-            "overlap",
-            "warning",
-            what,
-            f"test rows {rows}",
-            "The test figure may flatter.",
-            action,
-            "--allow-overlap",
-        )
-    )
-
-
-def content_hashes(inputs: dict[str, np.ndarray], goal: np.ndarray) -> np.ndarray:
-    """A hash of each row, features and target together, the same in every process."""
-    columns = goal.reshape(len(goal), -1)
-    return row_hashes({**inputs, **{f"zz{number}": column for number, column in enumerate(columns.T)}})
-
-
-def _codes(frame: Frame, group: str) -> np.ndarray:
-    """A code for each value of the group column; every row without a value is a group of its own."""
-    known: dict[Any, int] = {}
-    keys = [row if text is None else text for row, text in enumerate(as_texts(frame.column(group)))]
-    return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
-
-
-def _times(
-    schema: TableSchema,
-    inputs: dict[str, np.ndarray],
-    time: str | None,
-    test: Task | None,
-    findings: list[Finding],
-) -> np.ndarray | None:
-    """Seconds of each row when time orders the rows: the user's column, or the first date column in order."""
-    if time is not None:
-        column = next(column for column in schema.columns if column.name == time)
-        values = inputs.get(column.id)
-        if values is None or values.dtype.kind not in "Mf":
-            raise UsageError(
-                f"{time!r} is no column of dates or numbers.",
-                where="--time-column",
-                todo=f"Add --type {time}=date if it is one.",
-            )
-        return _seconds(values)
-    dates = [column for column in schema.used if column.kind == "date"]
-    for column in dates:
-        values = inputs[column.id]
-        if in_order(values) and not (test is not None and _interleaved(values, test.inputs[column.id])):
-            findings.append(
-                Finding(
-                    "time",
-                    "warning",
-                    f"Rows stand in the order of {column.name!r}.",
-                    column.name,
-                    "A random split would let the model learn from the future.",
-                    "Later rows judge models of earlier ones.",
-                    "--protocol kfold",
-                )
-            )
-            return _seconds(values)
-    moments = [column.name for column in dates if are_moments(inputs[column.id])]
-    if moments and test is None:
-        findings.append(
-            Finding(
-                "time",
-                "info",
-                f"Rows have a date in {moments[0]!r} and do not stand in its order.",
-                moments[0],
-                "If the model is to predict the future, a random split flatters it.",
-                "Nothing: the split is random.",
-                f"--time-column {moments[0]}",
-            )
-        )
-    return None
-
-
-def _interleaved(values: np.ndarray, others: np.ndarray) -> bool:
-    known = values[~np.isnat(values)]
-    others = others[~np.isnat(others)]
-    return bool(len(others) and len(known) and np.mean(others < known.max()) > 0.2)
-
-
-def _seconds(values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind == "f":
-        return values
-    return np.where(
-        np.isnat(values), np.nan, values.astype("datetime64[s]").astype(np.int64).astype(np.float64)
-    )
 
 
 def _fingerprint(hashes: np.ndarray, goal: np.ndarray, test: Task | None) -> str:
@@ -427,8 +216,3 @@ def _fingerprint(hashes: np.ndarray, goal: np.ndarray, test: Task | None) -> str
     if test is not None:
         digest.update(test.hashes().tobytes())
     return digest.hexdigest()
-
-
-def _name(frame: Frame) -> str:
-    path = frame.origin.get("path")
-    return Path(path).name.split(".")[0] if path else "table"

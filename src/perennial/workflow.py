@@ -10,58 +10,37 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from perennial import analysis, assembly, ensemble, metrics
+from perennial import analysis, analysis_images, assembly, ensemble, metrics
 from perennial.assembly import Candidate, Member
 from perennial.baseline import baseline_programs
-from perennial.errors import UsageError, WorkerError
+from perennial.confirmation import confirm
+from perennial.errors import WorkerError
 from perennial.evaluate import Bench, evaluate, pack_array, unpack_array
 from perennial.history import Record
 from perennial.lang import Program, parse, to_source
 from perennial.model import Model
+from perennial.plan import Plan, budget_of
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
 from perennial.spaces import Genotype
-from perennial.spaces.tables import portfolio
+from perennial.spaces.offers import openers_for
 from perennial.study import Listed, Listener, Screening, Study
 from perennial.task import Task
 from perennial.trial import Proposal
 
 CANDIDATES_WANTED = 25
-CONFIRMED = 12
-CONFIRM_ROUNDS = 4
 STRENGTHS = (0.33, 0.67, 1.0)
 SECONDS_PER_CELL = 1e-5
 PREDICTION_INTERVAL = (0.05, 0.95)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the time is shared out: seconds of the whole study at which each part must have ended.
-
-    The last tenth (two seconds at least) pays for the test, the explanations and the report.
-    """
-
-    search_end: float
-    confirm_end: float
-    candidate: float
-
-    @staticmethod
-    def of(seconds: float) -> Plan:
-        """
-        >>> Plan.of(60.0)
-        Plan(search_end=37.3, confirm_end=54.0, candidate=13.5)
-        """
-        confirm_end = seconds - max(min(2.5, seconds * 0.5), min(0.1 * seconds, 60.0))
-        search = confirm_end * 0.69 if seconds >= 10 else confirm_end
-        return Plan(round(search, 1), round(confirm_end, 1), round(confirm_end / 4, 1))
+FEWEST_SHARED = 100
 
 
 def grow(
@@ -117,8 +96,11 @@ def grow(
         DataError: the data cannot be learnt from; says where and what to do.
         UsageError: an option that does not exist or contradicts another.
     """
-    budget = _budget(seconds, minutes, hours, trials)
-    task = data if isinstance(data, Task) else Task.from_data(data, target, test=test, **reading)
+    began = time.monotonic()
+    budget = budget_of(seconds, minutes, hours, trials)
+    task = (
+        data if isinstance(data, Task) else Task.from_data(data, target, test=test, memory=memory, **reading)
+    )
     judging = Protocol.propose(
         task,
         seconds=min(budget, 3600.0),
@@ -142,17 +124,18 @@ def grow(
             configuration=configuration,
         ) as study,
         _stopping_politely(study),
+        _one_thread(),
     ):
-        return grow_study(study, budget, trials)
+        return grow_study(study, budget, trials, began)
 
 
-def grow_study(study: Study, budget: float, trials: int | None = None) -> Model:
-    """The steps of the workflow on an open study."""
+def grow_study(study: Study, budget: float, trials: int | None = None, began: float | None = None) -> Model:
+    """The steps of the workflow on an open study; `began` is when reading the data began, by the same clock."""
     if _nothing_left_to_do(study, budget):
         return stored_model(study)
     study.deterministic = trials is not None
-    study.start(budget)
-    plan = Plan.of(budget) if trials is None else Plan(float("inf"), float("inf"), float("inf"))
+    study.start(budget, began)
+    plan = Plan.of(budget, study.task.modality)
 
     tell_what_was_sensed(study)
     tell_the_protocol(study)
@@ -162,7 +145,7 @@ def grow_study(study: Study, budget: float, trials: int | None = None) -> Model:
     regularise(study, plan, limit, trials)
     tune(study, plan, limit, trials)
     members = confirm(study, plan, trials)
-    answer = assemble(study, members, limit, answer)
+    answer = assemble(study, members, answer)
     model = judge(study, answer)
     return remember(study, model, answer)
 
@@ -268,7 +251,7 @@ def _baseline_candidate(study: Study, baseline: dict[str, Any]) -> Candidate:
 
 def screening_folds(study: Study, plan: Plan) -> int | None:
     """How many folds a candidate is screened on, so that at least `CANDIDATES_WANTED` fit into the search."""
-    cells = study.training.rows * max(1, len(study.training.inputs))
+    cells = sum(column.size for column in study.training.inputs.values())
     seconds = 0.1 + cells * SECONDS_PER_CELL
     folds = len(study.protocol.folds(study.training, np.arange(study.training.rows)))
     if np.isinf(plan.search_end):
@@ -369,101 +352,18 @@ def tune(study: Study, plan: Plan, limit: int | None, trials: int | None) -> Non
     )
 
 
-# -- confirm, ensemble -----------------------------------------------------------------------------------------------
+# -- ensemble -----------------------------------------------------------------------------------------------
 
 
-def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
-    """Trains the best few again on fresh folds, since the best of many scores flatters; returns those that finished.
-
-    Further rounds on further folds follow while there is time. A round counts for a member only when it finished,
-    and only members that finished all counted rounds are returned.
-    """
-    best = shortlist(study, CONFIRMED)
-    if not best or _over(study, plan.confirm_end):
-        return []
-    done = {(record.trial.genotype, record.folds[0]): record for record in study.history.confirmations}
-    rounds: list[dict[Genotype, Record]] = []
-    for number in range(1, (CONFIRM_ROUNDS if trials is None else 1) + 1):
-        wanted = best if not rounds else [record for record in best if record.trial.genotype in rounds[-1]]
-        missing = [record for record in wanted if (record.trial.genotype, number) not in done]
-        if missing and (
-            _over(study, plan.confirm_end) or (rounds and not _affordable(study, rounds[-1], plan))
-        ):
-            break
-        if missing and not rounds:
-            study.stage("confirm", f"the best {len(missing)} again on fresh folds")
-        proposals = [
-            Proposal(record.trial.genotype, origin="confirm", parents=(record.trial.number,))
-            for record in missing
-        ]
-        screening = Screening("confirm", fold_seed=number, kind="confirm", keep=True)
-        limit = plan.candidate * (3 if number == 1 else 1)
-        for record in study.search(
-            Listed(proposals), screening, seconds=_until(study, plan.confirm_end), limit=limit
-        ):
-            done[record.trial.genotype, number] = record
-        finished = {
-            record.trial.genotype: done[record.trial.genotype, number]
-            for record in wanted
-            if (found := done.get((record.trial.genotype, number))) and found.value is not None
-        }
-        if not finished or (rounds and len(finished) < len(rounds[-1])):
-            break
-        rounds.append(finished)
-    return (
-        [_member(study, [finished[genotype] for finished in rounds]) for genotype in rounds[-1]]
-        if rounds
-        else []
-    )
-
-
-def shortlist(study: Study, count: int) -> list[Record]:
-    """The best record, then the best of every other kind of learner, then the rest by score.
-
-    Kinds far behind the best (less than half its gain over the constant) are left out.
-    """
-    scored = [record for record in study.history.scored if record.trial.fidelity == 1.0]
-    if not scored:
-        return []
-    floor = study.history.common_sense["score"]
-    enough = floor + 0.5 * (scored[0].trial.score - floor)
-    kinds: dict[str, Record] = {}
-    for record in scored:
-        if record.trial.score >= enough:
-            kinds.setdefault(assembly.learner_of(record.source), record)
-    first = list(kinds.values())
-    seen = {record.trial.genotype for record in first}
-    rest = [
-        record for record in scored if not (record.trial.genotype in seen or seen.add(record.trial.genotype))
-    ]
-    return (first + [record for record in rest if record.trial.score >= enough])[:count] or scored[:1]
-
-
-def _member(study: Study, records: list[Record]) -> Member:
-    predictions = [study.predictions(record) for record in records]
-    rows = [study.covered(*record.folds) for record in records]
-    common = rows[0]
-    for other in rows[1:]:
-        common = np.intersect1d(common, other)
-    aligned = [values[np.searchsorted(own, common)] for values, own in zip(predictions, rows, strict=True)]
-    replicas = tuple(blob for record in records for blob in study.replicas(record))
-    return Member(records[0], common, np.mean(aligned, axis=0), replicas)
-
-
-def _affordable(study: Study, last: dict[Genotype, Record], plan: Plan) -> bool:
-    seconds = sum(record.trial.seconds for record in last.values()) / max(1, study.workers)
-    longest = max(record.trial.seconds for record in last.values())
-    return max(seconds, longest) * 1.2 < _until(study, plan.confirm_end)
-
-
-def assemble(study: Study, members: list[Member], limit: int | None, baseline: Candidate) -> Candidate:
+def assemble(study: Study, members: list[Member], baseline: Candidate) -> Candidate:
     """The best confirmed candidate or a weighted average of several, calibrated; the baseline when nothing beats it."""
     target = study.training.target
+    answer = _best_unconfirmed(study)
     if members:
         study.stage("ensemble", f"averaging the best of {len(members)} confirmed candidates")
-        answer = assembly.average(members, study.metric, target, study.seed)
-    else:
-        answer = _best_unconfirmed(study, limit)
+        joint = assembly.average(members, study.metric, target, study.seed)
+        if answer is None or not clearly_better(study, answer, joint):
+            answer = joint
     if answer is None or not beats(study, answer, baseline):
         answer = baseline
     if answer.kind == "ensemble":
@@ -488,19 +388,26 @@ def assemble(study: Study, members: list[Member], limit: int | None, baseline: C
 
 def beats(study: Study, answer: Candidate, baseline: Candidate) -> bool:
     """Whether the gain over the constant is more than its own standard error."""
-    target = study.training.target
-    rows = np.intersect1d(answer.rows, baseline.rows)
-    mean, low, high = metrics.paired_difference(
-        study.metric,
-        target[rows],
-        answer.predictions[np.searchsorted(answer.rows, rows)],
-        baseline.predictions[np.searchsorted(baseline.rows, rows)],
-        seed=study.seed,
-    )
+    constant = np.repeat(baseline.predictions.mean(axis=0, keepdims=True), len(answer.rows), axis=0)
+    mean, low, high = _gain(study, answer.rows, answer.predictions, constant)
     return mean > (high - low) / 3.92
 
 
-def _best_unconfirmed(study: Study, limit: int | None) -> Candidate | None:
+def clearly_better(study: Study, one: Candidate, other: Candidate) -> bool:
+    """Whether one candidate is better than another by more than luck on the rows that both predicted."""
+    rows = np.intersect1d(one.rows, other.rows)
+    if len(rows) < FEWEST_SHARED:
+        return False
+    ours, theirs = (each.predictions[np.searchsorted(each.rows, rows)] for each in (one, other))
+    return _gain(study, rows, ours, theirs)[1] > 0
+
+
+def _gain(study: Study, rows: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
+    """How much better our predictions of these rows are, with the 95 % interval."""
+    return metrics.paired_difference(study.metric, study.training.target[rows], ours, theirs, seed=study.seed)
+
+
+def _best_unconfirmed(study: Study) -> Candidate | None:
     kept = [record for record in study.history.scored if record.weights and record.predictions]
     if not kept:
         return None
@@ -573,13 +480,19 @@ def _write_report(study: Study) -> None:
 
 
 def explain(study: Study, answer: Candidate) -> None:
-    """Where the model errs, whether its probabilities can be believed, and which columns it uses."""
+    """Where the model errs, whether its probabilities can be believed, and what it uses."""
     task, target = study.training, study.training.target
     found = analysis.of_predictions(
         task, answer.rows, target[answer.rows], answer.predictions, study.metric, answer.decision
     )
     study.emit("analysis", **found)
-    left = study.clock.left
+    explaining = _explain_images if task.modality == "image" else _explain_columns
+    explaining(study, answer)
+
+
+def _explain_columns(study: Study, answer: Candidate) -> None:
+    """Which columns it uses, while there is time."""
+    left, task = study.clock.left, study.training
     if study.stopping or left < 2.0 or answer.kind == "baseline":
         return
     rows = np.random.default_rng(study.seed).permutation(task.rows)[:400]
@@ -591,6 +504,26 @@ def explain(study: Study, answer: Candidate) -> None:
     study.emit(
         "analysis", importance=analysis.importance(task, rows, predict, study.metric, seconds, study.seed)
     )
+
+
+def _explain_images(study: Study, answer: Candidate) -> None:
+    """Samples, the worst errors, and, while there is time, what the model looks at."""
+    task, target = study.training, study.training.target[answer.rows]
+    loss = analysis.row_loss(task.problem, target, answer.predictions)
+    study.emit("analysis", **analysis_images.samples(task, study.seed))
+    study.emit("analysis", **analysis_images.errors(task, answer.rows, target, answer.predictions, loss))
+    left = study.clock.left
+    if study.stopping or left < 3.0 or answer.kind == "baseline":
+        return
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        return _predict(study, answer, {"image": images}, replicas=1)
+
+    seconds = min(0.4 * left, 20.0) if not study.deterministic else float("inf")
+    shown = analysis_images.occlusion(
+        task, answer.rows, target, answer.predictions, predict, seconds, study.seed
+    )
+    study.emit("analysis", **shown)
 
 
 def result(study: Study) -> dict[str, Any]:
@@ -656,7 +589,7 @@ def _predict(
 
 
 def _openers(study: Study) -> list[Genotype]:
-    return portfolio(study.space)
+    return openers_for(study.task.modality, study.space)
 
 
 def _untried(study: Study, genotypes: Sequence[Genotype]) -> list[Genotype]:
@@ -693,24 +626,11 @@ def _nothing_left_to_do(study: Study, budget: float) -> bool:
     return finished is not None and (np.isinf(budget) or budget <= finished["seconds"] + 1.0)
 
 
-def _budget(seconds: float | None, minutes: float | None, hours: float | None, trials: int | None) -> float:
-    given = [
-        value * unit
-        for value, unit in ((seconds, 1.0), (minutes, 60.0), (hours, 3600.0))
-        if value is not None
-    ]
-    if any(value <= 0 for value in given) or (trials is not None and trials < 1):
-        raise UsageError(
-            f"A budget must be positive, received {given or trials}.",
-            todo="Give for instance minutes=10 or trials=50.",
-        )
-    if given and trials is not None:
-        raise UsageError(
-            "Both a time and a number of trials were given.",
-            why="A budget of trials promises the same result on every run; a clock cannot.",
-            todo="Give one of them.",
-        )
-    return float("inf") if trials is not None else (sum(given) or 60.0)
+def _one_thread():
+    """This process only does sums beside busy workers, where the threads of a matrix library wait in a spin."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
 
 
 @contextmanager

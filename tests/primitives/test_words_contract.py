@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from perennial.lang import Dist, Learner, Marginals, Real, Tensor
+from perennial.lang import Dist, Image, Learner, Marginals, Real, Tensor
 from perennial.primitives import vocabulary
 from perennial.primitives.learners.base import Predictor
 from perennial.testing.words import ROWS, check_encoder, check_learner, records_of, table
@@ -36,6 +36,9 @@ def inputs_of(name):
         return (columns,), (kind,)
     if name in ("truncated_svd", "term_ratios"):
         return (counts(),), (Tensor(30),)
+    if name == "patch_features":
+        images = np.random.default_rng(1).integers(0, 256, (ROWS, 9, 8, 3)).astype(np.uint8)
+        return (images,), (Image(9, 8, 3),)
     missing = name not in ("piecewise_linear", "kernel_features", "linear_score")
     return (table(missing=missing),), (Tensor(5),)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from perennial.errors import UsageError
 
-NAMES = ("tables", "overhead")
+NAMES = ("tables", "images", "overhead")
 
 
 def run(

@@ -14,8 +14,13 @@ def codec_from_json(data: dict[str, Any]) -> Codec:
     Raises:
         DamagedFile: a modality that is not known here.
     """
-    from perennial.modalities.tables import TableSchema
+    modality = data.get("modality")
+    if modality == "table":
+        from perennial.modalities.tables import TableSchema
 
-    if data.get("modality") != "table":
-        raise DamagedFile(f"Unknown modality {data.get('modality')!r}.", todo="Upgrade perennial.")
-    return TableSchema.from_json(data)
+        return TableSchema.from_json(data)
+    if modality == "image":
+        from perennial.modalities.images import ImageSchema
+
+        return ImageSchema.from_json(data)
+    raise DamagedFile(f"Unknown modality {modality!r}.", todo="Upgrade perennial.")

@@ -8,7 +8,7 @@ It may assume nothing of the data: what is wrong is a `DataError`, what is odd i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,18 @@ class Codec(ABC):
     def encode(self, data: Any) -> dict[str, np.ndarray]:
         """Canonical columns."""
 
+    def argument(self, columns: dict[str, np.ndarray]) -> Any:
+        """What a program over this input receives: the columns by name, unless the modality says otherwise."""
+        return columns
+
+    def read(self, path: Any, **reading: Any) -> Any:
+        """What `encode` accepts, opened from a path; `reading` are the options of the file format."""
+        return path
+
+    def row_names(self, data: Any) -> tuple[str, np.ndarray] | None:
+        """A column that tells the rows of `data` apart, for the file of predictions; None when there is none."""
+        return None
+
     @abstractmethod
     def decode(self, prediction: np.ndarray, decision: dict[str, Any] | None = None) -> np.ndarray:
         """Labels or numbers, with the values and the dtype that people gave."""
@@ -82,3 +94,36 @@ class Codec(ABC):
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """Everything needed to build it again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sensed:
+    """What a modality made of data: everything that a `Task` is built from.
+
+    Args:
+        modality: `table` or `image`.
+        name: short.
+        schema: the codec.
+        inputs: canonical columns, each with `n` rows.
+        target: `(n,)` or `(n, m)`.
+        hashes: of the inputs, `(n,)`.
+        findings: what people should know.
+        groups: `(n,)` codes of rows that stay together, or None.
+        times: `(n,)` seconds, or None.
+        origin: where the data came from, as JSON.
+        test: data to test on.
+        sample_weight: `(n,)`, or None.
+    """
+
+    modality: str
+    name: str
+    schema: Codec
+    inputs: dict[str, np.ndarray]
+    target: np.ndarray
+    hashes: np.ndarray
+    findings: tuple[Finding, ...] = ()
+    groups: np.ndarray | None = None
+    times: np.ndarray | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
+    test: Sensed | None = None
+    sample_weight: np.ndarray | None = None

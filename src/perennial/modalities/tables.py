@@ -122,6 +122,12 @@ class TableSchema(Codec):
             raise _unlabelled_error(missing, self.targets)
         return self.target.encode(columns)
 
+    def read(self, path: Any, **reading: Any) -> Frame:
+        """The table in a file, in any order of columns."""
+        from perennial.modalities.reading import read_table
+
+        return read_table(path, **reading)
+
     def decode(self, prediction: np.ndarray, decision: dict[str, Any] | None = None) -> np.ndarray:
         return self.target.decode(prediction, decision)
 

@@ -20,6 +20,7 @@ VERY_FEW_ROWS = 50
 FEW_ROWS = 200
 CHEAP_ROWS = 5_000
 MANY_ROWS = 50_000
+MANY_IMAGES = 2_000
 CHEAP_SECONDS = 600.0
 SECONDS_PER_CELL = 1e-5
 CANDIDATES_WANTED = 25
@@ -97,8 +98,8 @@ def choose_kind(task: Task, kind: str | None, rows: int, folds: int | None) -> t
             "repeated_kfold",
             f"repeated_kfold: {rows} rows are few; the mean of several splits is steadier",
         )
-    if task.modality == "image" and rows >= FEW_ROWS and folds is None:
-        return "holdout", "holdout: one long training of a network beats several short ones on as many folds"
+    if task.modality == "image" and rows >= MANY_IMAGES and folds is None:
+        return "holdout", f"holdout: {rows} images take long to learn from; one split leaves time to search"
     if rows < MANY_ROWS or folds is not None:
         return "kfold", f"kfold: with {rows} rows every one is judged once by models that did not see it"
     return "holdout", f"holdout: {rows} rows are many; one split judges precisely and leaves time to search"

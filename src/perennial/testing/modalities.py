@@ -37,6 +37,28 @@ def check_codec(codec: Codec, data: Mapping[str, Sequence[Any]]) -> None:
     _check_target(codec, data)
 
 
+def check_image_codec(codec: Codec, data: Any) -> None:
+    """Raises AssertionError with a sentence when a codec of images breaks a clause.
+
+    Args:
+        codec: made from `data`.
+        data: a folder, or whatever else holds labelled images.
+    """
+    inputs = codec.encode(data)
+    images = codec.argument(inputs)
+    assert images.dtype == np.uint8, f"Images are {images.dtype}, not bytes."
+    assert images.shape[1:] == codec.input_type.dims, (
+        f"Images of shape {images.shape[1:]} are no {codec.input_type}."
+    )
+    assert codec.argument(codec.encode(inputs)) is images, (
+        "Images that are encoded already are encoded again."
+    )
+    _check_reload(codec, data, inputs)
+    _check_target_of(codec, codec.encode_target(data))
+    named = codec.row_names(data)
+    assert named is None or len(named[1]) == len(images), "There are more or fewer file names than images."
+
+
 def check_values(input_type: Record, inputs: Mapping[str, np.ndarray]) -> None:
     """The columns are exactly those of the type, with the dtypes and ranges of canonical values."""
     assert set(inputs) == set(input_type.fields), "The columns are not the fields of the input type."
@@ -75,7 +97,7 @@ def same_columns(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray])
     )
 
 
-def _check_reload(codec: Codec, data: Mapping[str, Sequence[Any]], inputs: Mapping[str, np.ndarray]) -> None:
+def _check_reload(codec: Codec, data: Any, inputs: Mapping[str, np.ndarray]) -> None:
     again = codec_from_json(json.loads(json.dumps(codec.to_json())))
     assert again == codec, "A codec reloaded from JSON is another codec."
     assert same_columns(again.encode(data), inputs), "A codec reloaded from JSON encodes otherwise."
@@ -119,16 +141,23 @@ def _check_empty_batch(
 
 def _check_target(codec: Codec, data: Mapping[str, Sequence[Any]]) -> None:
     target = codec.encode_target(data)
+    decoded = _check_target_of(codec, target)
+    if codec.problem in ("binary", "multiclass"):
+        again = codec.encode_target({**data, codec.targets[0]: decoded})
+        assert np.array_equal(again, target), "Decoded labels are not the labels that were given."
+
+
+def _check_target_of(codec: Codec, target: np.ndarray) -> np.ndarray | None:
+    """The decoded classes, when the target is one."""
     if codec.problem in ("binary", "multiclass"):
         k = len(codec.classes)
         assert target.dtype == np.int64, f"Classes are encoded as {target.dtype}, not int64."
         assert ((target >= 0) & (target < k)).all(), "A class of the training data has no code."
-        decoded = codec.decode(np.eye(k)[target])
-        again = codec.encode_target({**data, codec.targets[0]: decoded})
-        assert np.array_equal(again, target), "Decoded labels are not the labels that were given."
-    elif codec.problem == "multilabel":
+        return codec.decode(np.eye(k)[target])
+    if codec.problem == "multilabel":
         assert set(np.unique(target)) <= {0, 1}, "Labels are not encoded as 0 and 1."
         assert target.shape[1] == codec.output_type.dims[0], "The target is wider than the prediction."
     else:
         assert target.dtype == np.float64, f"Numbers are encoded as {target.dtype}, not float64."
         assert np.array_equal(codec.decode(target), target), "Decoding changes numbers."
+    return None

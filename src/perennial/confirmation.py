@@ -1,0 +1,147 @@
+"""A second opinion on fresh folds: the best of many scores flatters, so the best few are trained and judged again.
+
+How many candidates, and on how many folds, follows from what their trials cost: a candidate that gets less time than
+it had in the search would be judged as somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from perennial import assembly
+from perennial.assembly import Member
+from perennial.history import Record
+from perennial.plan import Plan
+from perennial.spaces import Genotype
+from perennial.study import Listed, Screening, Study
+from perennial.trial import Proposal
+
+ROUNDS = 4
+SPARE = 1.15
+
+
+def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
+    """Trains the best few again on fresh folds; returns those that finished.
+
+    Further rounds on further folds follow while there is time. A round counts for a member only when it finished,
+    and only members that finished all counted rounds are returned.
+    """
+    if study.stopping or study.clock.elapsed >= plan.confirm_end:
+        return []
+    known = study.history.confirmations
+    best, limit = shortlist(study, plan.confirmed), known[0].folds[1] if known else None
+    if not known and trials is None:
+        folds = len(study.protocol.folds(study.training, np.arange(study.training.rows), seed=1))
+        best, limit = affordable(best, folds, _left(study, plan), max(1, study.workers))
+    if not best:
+        return []
+    done = {(record.trial.genotype, record.folds[0]): record for record in known}
+    rounds: list[dict[Genotype, Record]] = []
+    for number in range(1, (ROUNDS if trials is None else 1) + 1):
+        wanted = best if not rounds else [record for record in best if record.trial.genotype in rounds[-1]]
+        missing = [record for record in wanted if (record.trial.genotype, number) not in done]
+        if missing and rounds and not _another_round(study, rounds[-1], plan):
+            break
+        if missing and not rounds:
+            study.stage("confirm", f"the best {len(missing)} again on fresh folds")
+        screening = Screening("confirm", fold_seed=number, fold_limit=limit, kind="confirm", keep=True)
+        for record in study.search(_proposals(missing), screening, seconds=_left(study, plan)):
+            done[record.trial.genotype, number] = record
+        finished = {
+            record.trial.genotype: done[record.trial.genotype, number]
+            for record in wanted
+            if (found := done.get((record.trial.genotype, number))) and found.value is not None
+        }
+        if not finished or (rounds and len(finished) < len(rounds[-1])):
+            break
+        rounds.append(finished)
+    last = rounds[-1] if rounds else {}
+    return [_member(study, [finished[genotype] for finished in rounds]) for genotype in last]
+
+
+def shortlist(study: Study, count: int) -> list[Record]:
+    """The best record, then the best of every other kind of learner, then the rest by score.
+
+    Kinds far behind the best (less than half its gain over the constant) are left out.
+    """
+    scored = [record for record in study.history.scored if record.trial.fidelity == 1.0]
+    if not scored:
+        return []
+    floor = study.history.common_sense["score"]
+    enough = floor + 0.5 * (scored[0].trial.score - floor)
+    kinds: dict[str, Record] = {}
+    for record in scored:
+        if record.trial.score >= enough:
+            kinds.setdefault(assembly.learner_of(record.source), record)
+    first = list(kinds.values())
+    seen = {record.trial.genotype for record in first}
+    rest = [
+        record for record in scored if not (record.trial.genotype in seen or seen.add(record.trial.genotype))
+    ]
+    return (first + [record for record in rest if record.trial.score >= enough])[:count] or scored[:1]
+
+
+def affordable(
+    records: Sequence[Record], folds: int, seconds: float, workers: int
+) -> tuple[list[Record], int | None]:
+    """Which of the records, and on how many folds, can be trained again in the time as thoroughly as before.
+
+    Args:
+        records: the best first.
+        folds: of the protocol.
+        seconds: that are left.
+        workers: that share the work.
+
+    Returns:
+        the records in their order, and the number of folds (None for all): as many as leave time for one record a
+        worker; no record at all when not even the best can be trained on one fold.
+    """
+    for count in range(folds, 0, -1):
+        chosen = _fitting(records, count, seconds, workers)
+        if len(chosen) >= min(workers, len(records)) and chosen[:1] == list(records[:1]):
+            return chosen, None if count == folds else count
+    chosen = _fitting(records[:1], 1, seconds, workers)
+    return chosen, 1 if chosen and folds > 1 else None
+
+
+def _fitting(records: Sequence[Record], folds: int, seconds: float, workers: int) -> list[Record]:
+    """Those that fit, each given to the worker who is free first."""
+    busy, chosen = [0.0] * workers, []
+    for record in records:
+        cost = SPARE * folds * record.trial.seconds / max(1, len(record.trial.scores))
+        first = int(np.argmin(busy))
+        if busy[first] + cost <= seconds:
+            busy[first] += cost
+            chosen.append(record)
+    return chosen
+
+
+def _proposals(records: Sequence[Record]) -> Listed:
+    return Listed(
+        Proposal(record.trial.genotype, origin="confirm", parents=(record.trial.number,))
+        for record in records
+    )
+
+
+def _left(study: Study, plan: Plan) -> float:
+    return max(0.0, plan.confirm_end - study.clock.elapsed)
+
+
+def _another_round(study: Study, last: dict[Genotype, Record], plan: Plan) -> bool:
+    """Whether the members of the last round can be trained once more in the time."""
+    seconds = sum(record.trial.seconds for record in last.values()) / max(1, study.workers)
+    longest = max(record.trial.seconds for record in last.values())
+    return not study.stopping and max(seconds, longest) * SPARE < _left(study, plan)
+
+
+def _member(study: Study, records: list[Record]) -> Member:
+    predictions = [study.predictions(record) for record in records]
+    rows = [study.covered(*record.folds) for record in records]
+    common = rows[0]
+    for other in rows[1:]:
+        common = np.intersect1d(common, other)
+    aligned = [values[np.searchsorted(own, common)] for values, own in zip(predictions, rows, strict=True)]
+    replicas = tuple(blob for record in records for blob in study.replicas(record))
+    return Member(records[0], common, np.mean(aligned, axis=0), replicas)

@@ -1,0 +1,88 @@
+"""How the time of a study is shared out among its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perennial.errors import UsageError
+
+DEFAULT_SECONDS = 60.0
+SHORTEST_SHARED = 10.0
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What one kind of data needs.
+
+    Args:
+        search: share of the time before the final test that is spent on finding candidates.
+        candidate: at most this share for one of them.
+        confirmed: how many of the best are trained again on fresh folds.
+    """
+
+    search: float
+    candidate: float
+    confirmed: int
+
+
+SHARES = {
+    "table": Shares(search=0.69, candidate=0.25, confirmed=12),
+    "image": Shares(search=0.6, candidate=0.25, confirmed=6),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Seconds of the whole study at which each part must have ended.
+
+    The last tenth (two seconds at least) pays for the test, the explanations and the report.
+    """
+
+    search_end: float
+    confirm_end: float
+    candidate: float
+    confirmed: int
+
+    @staticmethod
+    def of(seconds: float, modality: str = "table") -> Plan:
+        """The plan of a budget; without any (`inf`) nothing ends.
+
+        >>> Plan.of(60.0)
+        Plan(search_end=37.3, confirm_end=54.0, candidate=13.5, confirmed=12)
+        """
+        shares = SHARES[modality]
+        confirm_end = seconds - max(min(2.5, seconds * 0.5), min(0.1 * seconds, 60.0))
+        if seconds == float("inf"):
+            confirm_end = seconds
+        search = confirm_end * shares.search if seconds >= SHORTEST_SHARED else confirm_end
+        return Plan(
+            round(search, 1),
+            round(confirm_end, 1),
+            round(confirm_end * shares.candidate, 1),
+            shares.confirmed,
+        )
+
+
+def budget_of(seconds: float | None, minutes: float | None, hours: float | None, trials: int | None) -> float:
+    """All the times together in seconds, a minute when nothing is given, `inf` with a budget of trials.
+
+    Raises:
+        UsageError: a budget that is not positive, or both a time and a number of trials.
+    """
+    given = [
+        value * unit
+        for value, unit in ((seconds, 1.0), (minutes, 60.0), (hours, 3600.0))
+        if value is not None
+    ]
+    if any(value <= 0 for value in given) or (trials is not None and trials < 1):
+        raise UsageError(
+            f"A budget must be positive, received {given or trials}.",
+            todo="Give for instance minutes=10 or trials=50.",
+        )
+    if given and trials is not None:
+        raise UsageError(
+            "Both a time and a number of trials were given.",
+            why="A budget of trials promises the same result on every run; a clock cannot.",
+            todo="Give one of them.",
+        )
+    return float("inf") if trials is not None else (sum(given) or DEFAULT_SECONDS)

@@ -1,0 +1,76 @@
+"""Models for images that need no network: features of edges and patches, and a learner on them.
+
+They answer within seconds, and a network has to beat them.
+"""
+
+from __future__ import annotations
+
+from perennial.lang import Lambda, Program, Var, call
+from perennial.lang.types import Type
+from perennial.primitives import vocabulary
+from perennial.spaces.base import Space, integer, one_of, real
+from perennial.spaces.genotype import Genotype
+
+IMAGE = "image"
+FEATURES = {"edges": 0, "patches": 1, "both": 2}
+LEARNERS = {"linear": 0, "kernel_ridge": 1, "lightgbm": 2}
+
+
+def feature_space(input_type: Type, output: Type) -> Space:
+    """Programs from an image to a prediction.
+
+    Args:
+        input_type: `Image[height, width, channels]`.
+        output: `Dist[k]`, `Real`, `Tensor[m]` or `Marginals[m]`.
+    """
+    return Space(Lambda((IMAGE,), on_features(Var(IMAGE))))
+
+
+def feature_openers(space: Space) -> list[Genotype]:
+    """Each kind of feature with each kind of learner, the cheapest first."""
+    pairs = [("edges", "kernel_ridge"), ("edges", "linear"), ("patches", "linear"), ("both", "linear"), ("patches", "kernel_ridge"), ("edges", "lightgbm")]  # fmt: skip
+    return [
+        space.repair({"features": FEATURES[feature], "learner": LEARNERS[learner]})
+        for feature, learner in pairs
+    ]
+
+
+def on_features(image: Program) -> Program:
+    """Histograms of edge directions, codes of patches, or both, below a linear model, a kernel or boosted trees."""
+    words = vocabulary()
+    edges = call(
+        words["hog"],
+        image,
+        cells=integer("hog.cells", 3, 10, default=7),
+        orientations=integer("hog.orientations", 6, 16, default=12),
+    )
+    codes = call(
+        words["patch_features"],
+        image,
+        patches=integer("patches", 100, 1600, log=True, default=400),
+        size=integer("patch.size", 4, 8, default=6),
+        pool=integer("patch.pool", 2, 4, default=3),
+    )
+    patches = call(words["standardise"], codes)
+    features = one_of("features", [edges, patches, call(words["join"], edges, patches)])
+    linear = call(
+        words["linear"],
+        features,
+        penalty=real("linear.penalty", 0.01, 1000.0, log=True, default=1.0, regularises=1),
+        path=True,
+    )
+    kernel = call(
+        words["kernel_ridge"],
+        features,
+        landmarks=integer("landmarks", 500, 6000, log=True, default=2000),
+        width=real("kernel.width", 0.4, 4.0, log=True, default=1.2, regularises=1),
+    )
+    boosted = call(
+        words["lightgbm"],
+        features,
+        rounds=1000,
+        learning_rate=real("boost.rate", 0.03, 0.3, log=True, default=0.1),
+        leaves=integer("boost.leaves", 4, 64, log=True, default=16, regularises=-1),
+        columns=real("boost.columns", 0.05, 1.0, log=True, default=0.2, regularises=-1),
+    )
+    return one_of("learner", [linear, kernel, boosted])

@@ -1,0 +1,28 @@
+"""What each kind of data is offered: its space, and the strong openers to begin with."""
+
+from __future__ import annotations
+
+from perennial.lang.types import Type
+from perennial.spaces.base import Space
+from perennial.spaces.features import feature_openers, feature_space
+from perennial.spaces.genotype import Genotype
+from perennial.spaces.tables import portfolio, table_space
+
+
+def space_for(modality: str, input_type: Type, output: Type, rows: int) -> Space:
+    """The space of a modality, sized to the rows.
+
+    Args:
+        modality: `table` or `image`.
+        input_type: of one example.
+        output: `Dist[k]`, `Real`, `Tensor[m]` or `Marginals[m]`.
+        rows: to learn from.
+    """
+    if modality == "image":
+        return feature_space(input_type, output)
+    return table_space(input_type, output, rows)
+
+
+def openers_for(modality: str, space: Space) -> list[Genotype]:
+    """Strong candidates of that space, the most for their time first."""
+    return feature_openers(space) if modality == "image" else portfolio(space)

@@ -1,0 +1,64 @@
+"""Which candidates are trained again, and on how many folds, follows from what they cost before."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perennial.confirmation import SPARE, affordable
+from perennial.history import Record
+from perennial.spaces import Genotype
+from perennial.trial import Trial
+
+
+def record(number, seconds, folds=1):
+    genotype = Genotype({"number": number})
+    return Record(
+        Trial(number, genotype, "", "scored", score=-number, scores=(-number,) * folds, seconds=seconds),
+        "",
+        0.0,
+    )
+
+
+def test_with_time_enough_all_are_trained_on_all_folds():
+    records = [record(number, 1.0) for number in range(6)]
+    assert affordable(records, 5, 60.0, 2) == (records, None)
+
+
+def test_slow_candidates_get_fewer_folds_rather_than_less_time():
+    records = [record(0, 10.0), record(1, 16.0), record(2, 1.0)]
+    assert affordable(records, 3, 25.0, 2) == ([records[0], records[2]], 2)
+
+
+def test_the_best_is_never_left_out_for_cheaper_ones():
+    records = [record(0, 10.0), record(1, 0.1), record(2, 0.1)]
+    chosen, folds = affordable(records, 4, 13.0, 2)
+    assert chosen[0] is records[0] and folds == 1
+
+
+def test_when_not_even_the_best_fits_nobody_is_confirmed():
+    assert affordable([record(0, 10.0), record(1, 0.1)], 3, 9.0, 2) == ([], None)
+
+
+def test_seconds_of_several_folds_are_shared_among_them():
+    records = [record(0, 10.0, folds=5)]
+    assert affordable(records, 5, 12.0, 1) == (records, None)
+    assert affordable(records, 5, 11.0, 1) == (records, 4)
+
+
+@given(
+    costs=st.lists(st.floats(0.01, 50), min_size=1, max_size=8),
+    folds=st.integers(1, 8),
+    seconds=st.floats(0, 200),
+    workers=st.integers(1, 4),
+)
+def test_what_was_chosen_fits_into_the_time_of_all_workers(costs, folds, seconds, workers):
+    records = [record(number, cost) for number, cost in enumerate(costs)]
+    chosen, count = affordable(records, folds, seconds, workers)
+    spent = sum(SPARE * (count or folds) * each.trial.seconds for each in chosen)
+    assert spent <= workers * seconds * (1 + 1e-9)
+    assert [each.trial.number for each in chosen] == sorted(each.trial.number for each in chosen)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_to_confirm_is_fine(workers):
+    assert affordable([], 3, 10.0, workers)[0] == []
