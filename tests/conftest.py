@@ -50,7 +50,7 @@ def grown(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grown")
     out = folder / "penguins"
     done = perennial(
-        "grow", EXAMPLES / "penguins.csv", "--target", "species", "--trials", "6", "--workers", "1",
+        "grow", EXAMPLES / "penguins.csv", "--target", "species", "--trials", "3", "--workers", "1",
         "--out", out, "--json", cwd=folder, check=0,
     )  # fmt: skip
     (folder / "stdout.json").write_text(done.stdout)

@@ -131,9 +131,10 @@ def test_the_kind_of_split_follows_the_number_of_rows(rows, kind):
     assert any(reason.startswith(f"{kind}:") for reason in protocol.reasons)
 
 
-def test_little_time_on_many_cells_means_fewer_folds_and_much_time_on_few_rows_more():
+def test_slow_data_get_large_training_parts_of_which_a_few_are_used_and_quick_data_all_of_five():
     wide = table(30_000, inputs={f"f{i}": None for i in range(200)})
-    assert Protocol.propose(wide, seconds=30).folds_wanted == 3
+    slow = Protocol.propose(wide, seconds=30)
+    assert slow.folds_wanted == 8 and any("as the time allows" in reason for reason in slow.reasons)
     assert Protocol.propose(table(1000), seconds=3600).folds_wanted == 8
     assert Protocol.propose(table(1000), seconds=60).folds_wanted == 5
 

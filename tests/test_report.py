@@ -118,7 +118,7 @@ def test_the_model_card_has_figures_limits_and_the_program(grown, history):
 
 def test_status_tells_how_well_the_workers_were_used(history):
     told = report.status(history)
-    assert told["state"] == "finished" and told["trials"] == 6
+    assert told["state"] == "finished" and told["trials"] == 3
     assert told["between_trials"] is None or 0 <= told["between_trials"] < 1
 
 

@@ -57,8 +57,12 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
         if not finished or (rounds and len(finished) < len(rounds[-1])):
             break
         rounds.append(finished)
-    last = rounds[-1] if rounds else {}
-    return [_member(study, [finished[genotype] for finished in rounds]) for genotype in last]
+    members = [record for record in best if rounds and record.trial.genotype in rounds[-1]]
+    reused = all(record.weights for record in members)
+    return [
+        _member(study, record if reused else None, [finished[record.trial.genotype] for finished in rounds])
+        for record in members
+    ]
 
 
 def shortlist(study: Study, count: int) -> list[Record]:
@@ -136,12 +140,14 @@ def _another_round(study: Study, last: dict[Genotype, Record], plan: Plan) -> bo
     return not study.stopping and max(seconds, longest) * SPARE < _left(study, plan)
 
 
-def _member(study: Study, records: list[Record]) -> Member:
-    predictions = [study.predictions(record) for record in records]
-    rows = [study.covered(*record.folds) for record in records]
+def _member(study: Study, searched: Record | None, confirmed: list[Record]) -> Member:
+    """A member judged by its predictions on fresh folds; the models of the search, where kept, help to predict."""
+    predictions = [study.predictions(record) for record in confirmed]
+    rows = [study.covered(*record.folds) for record in confirmed]
     common = rows[0]
     for other in rows[1:]:
         common = np.intersect1d(common, other)
     aligned = [values[np.searchsorted(own, common)] for values, own in zip(predictions, rows, strict=True)]
-    replicas = tuple(blob for record in records for blob in study.replicas(record))
-    return Member(records[0], common, np.mean(aligned, axis=0), replicas)
+    kept = confirmed if searched is None else [*confirmed, searched]
+    replicas = tuple(blob for record in kept for blob in study.replicas(record))
+    return Member(confirmed[0], common, np.mean(aligned, axis=0), replicas)

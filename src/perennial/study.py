@@ -33,7 +33,7 @@ from perennial.storages import Memory, SQLite, Storage
 from perennial.task import Task
 from perennial.trial import Proposal, Trial
 
-KEPT_WEIGHTS = 8
+KEPT_WEIGHTS = 12
 FAILURES_IN_A_ROW = 10
 KILL_GRACE_SECONDS = 2.0
 WARM_MODULES = ("lightgbm", "sklearn.linear_model", "sklearn.ensemble", "sklearn.metrics")
@@ -300,8 +300,7 @@ class Study:
 
     def _threads(self) -> int:
         """Threads of one fit: on small tables a second one waits more than it works."""
-        cells = sum(column.size for column in self.training.inputs.values())
-        return 1 if cells < CELLS_FOR_THREADS else max(1, (os.cpu_count() or 1) // max(1, self.workers))
+        return 1 if self.training.cells < CELLS_FOR_THREADS else max(1, (os.cpu_count() or 1) // max(1, self.workers))
 
     def search(
         self,

@@ -59,6 +59,13 @@ class Task:
         return len(self.target)
 
     @property
+    def cells(self) -> int:
+        """How much there is to learn from: numbers, codes, pixels and characters of text."""
+        return sum(
+            sum(map(len, column)) if column.dtype == object else column.size for column in self.inputs.values()
+        )
+
+    @property
     def argument(self) -> Any:
         """What a program over this task receives: the columns by name, or the images."""
         return self.schema.argument(self.inputs)

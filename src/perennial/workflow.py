@@ -139,8 +139,8 @@ def grow_study(study: Study, budget: float, trials: int | None = None, began: fl
 
     tell_what_was_sensed(study)
     tell_the_protocol(study)
-    answer = fit_baselines(study)
     limit = screening_folds(study, plan)
+    answer = fit_baselines(study, limit)
     overfit(study, plan, limit, trials)
     regularise(study, plan, limit, trials)
     tune(study, plan, limit, trials)
@@ -184,7 +184,7 @@ def tell_the_protocol(study: Study) -> None:
 # -- baseline --------------------------------------------------------------------------------------------------------
 
 
-def fit_baselines(study: Study) -> Candidate:
+def fit_baselines(study: Study, limit: int | None) -> Candidate:
     """Fits and saves the common-sense predictors before anything is searched; returns the constant one.
 
     The constant is fitted in this process and saved at once, so that a study never ends with nothing; the others
@@ -197,7 +197,7 @@ def fit_baselines(study: Study) -> Candidate:
     answer = None
     for name, program in programs:
         if name not in known and (answer is None or not _hurried(study)):
-            _fit_baseline(study, name, program, in_worker=answer is not None)
+            _fit_baseline(study, name, program, limit, in_worker=answer is not None)
         if answer is None:
             answer = _baseline_candidate(study, study.history.baselines[0])
             if not study.history.chosen:
@@ -205,8 +205,8 @@ def fit_baselines(study: Study) -> Candidate:
     return answer
 
 
-def _fit_baseline(study: Study, name: str, program: Program, in_worker: bool) -> None:
-    screening = Screening("baseline", keep=True)
+def _fit_baseline(study: Study, name: str, program: Program, limit: int | None, in_worker: bool) -> None:
+    screening = Screening("baseline", fold_limit=limit, keep=True)
     seconds = float("inf") if study.deterministic else max(1.0, study.clock.left * 0.15)
     try:
         if in_worker:
@@ -216,6 +216,7 @@ def _fit_baseline(study: Study, name: str, program: Program, in_worker: bool) ->
                 Bench(study.training, study.protocol, study.metric),
                 source=to_source(program),
                 seed=study.seed,
+                fold_limit=limit,
             )
     except WorkerError as error:
         study.emit(
@@ -230,6 +231,7 @@ def _fit_baseline(study: Study, name: str, program: Program, in_worker: bool) ->
         score=outcome.score,
         weights=[study.storage.put(blob) for blob in outcome.blobs],
         predictions=study.storage.put(pack_array(outcome.predictions)),
+        fold_limit=limit,
         at=study.clock.elapsed,
     )
 
@@ -239,7 +241,7 @@ def _baseline_candidate(study: Study, baseline: dict[str, Any]) -> Candidate:
         "baseline",
         baseline["program"],
         tuple(study.storage.get(blob) for blob in baseline["weights"]),
-        study.covered(None, None),
+        study.covered(None, baseline.get("fold_limit")),
         unpack_array(study.storage.get(baseline["predictions"])),
         baseline["value"],
         baseline["score"],
@@ -251,8 +253,7 @@ def _baseline_candidate(study: Study, baseline: dict[str, Any]) -> Candidate:
 
 def screening_folds(study: Study, plan: Plan) -> int | None:
     """How many folds a candidate is screened on, so that at least `CANDIDATES_WANTED` fit into the search."""
-    cells = sum(column.size for column in study.training.inputs.values())
-    seconds = 0.1 + cells * SECONDS_PER_CELL
+    seconds = 0.1 + study.training.cells * SECONDS_PER_CELL
     folds = len(study.protocol.folds(study.training, np.arange(study.training.rows)))
     if np.isinf(plan.search_end):
         affordable = folds

@@ -85,6 +85,10 @@ class FitContext:
         types: types of the inputs.
         curve: the word appends `{"step": int, "train": float, "validation": float}` as it learns.
         sample_weight: one weight per row (all rows), or None.
+        node: hash of the program node that is fitted.
+        initial: weights to start from, by the hash of the node; a node without any starts fresh.
+        resume: checkpoints of training to go on from, by the hash of the node.
+        checkpoints: when a dictionary, a trainer leaves its checkpoint there, by the hash of the node.
     """
 
     output: Type
@@ -96,6 +100,10 @@ class FitContext:
     types: tuple[Type, ...] = ()
     curve: list = field(default_factory=list)
     sample_weight: Array | None = None
+    node: str = ""
+    initial: Mapping[str, State] = field(default_factory=dict)
+    resume: Mapping[str, State] = field(default_factory=dict)
+    checkpoints: dict[str, State] | None = None
 
 
 class Op(ABC):

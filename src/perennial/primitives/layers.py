@@ -159,6 +159,7 @@ class Mlp(Network):
         own = ("epochs", "steps", "learning_rate", "batch", "weight_decay", "label_smoothing")
         settings = self._checked(parameters)
         factors = {"betas": (0.9, 0.95), "bias_factor": 0.1, "scale_factor": 6.0}
+        factors |= {"schedule": "coslog4", "neural_tangent": True}
         return factors | {name: settings[name] for name in own}
 
     def training_pass(self, model: Any) -> Callable:

@@ -123,9 +123,12 @@ def choose_folds(task: Task, kind: str, rows: int, seconds: float, folds: int | 
         return folds, repeats, f"{folds} folds: as you asked"
     if kind == "repeated_kfold":
         return 5, repeats, f"5 folds, {repeats} times over"
-    cells = rows * max(1, len(task.inputs))
-    if rows >= CHEAP_ROWS and CANDIDATES_WANTED * 5 * cells * SECONDS_PER_CELL > 2 * seconds:
-        return 3, 1, f"3 folds: {cells} cells are slow to learn from in {seconds:g} seconds"
+    if CANDIDATES_WANTED * 5 * rows * max(1, len(task.inputs)) * SECONDS_PER_CELL > 2 * seconds:
+        return (
+            8,
+            1,
+            "8 folds, of which as many are used as the time allows: each model sees seven eighths of the rows",
+        )
     if rows < CHEAP_ROWS and seconds >= CHEAP_SECONDS:
         return 8, 1, "8 folds: there is time, and each model sees seven eighths of the rows"
     return 5, 1, "5 folds: each model sees four fifths of the rows"

@@ -39,6 +39,7 @@ def check_trainer(trainer: Trainer, program: Program, outputs: tuple[Type, ...] 
         _check_learns(batch, fitted.predictions, output, where)
         _check_seed(trainer, program, batch, context, fitted, where)
         _check_without_validation(trainer, program, batch, context, fitted, where)
+        _check_checkpoints(trainer, program, batch, context, fitted, where)
     _check_deadline(trainer, program)
 
 
@@ -109,6 +110,23 @@ def _check_without_validation(
         f"{where}: without validation rows other words are fitted."
     )
     assert np.isfinite(alone.predictions).all(), f"{where}: without validation rows it predicts no numbers."
+
+
+def _check_checkpoints(
+    trainer: Trainer, program: Program, batch: Batch, context: Any, fitted: Any, where: str
+) -> None:
+    """Checkpoints are welcome, not needed; a training that ended is not made again."""
+    left: dict[str, Any] = {}
+    told = trainer.fit(program, batch, replace(context, curve=[], checkpoints=left))
+    assert told.weights.to_bytes() == fitted.weights.to_bytes(), (
+        f"{where}: leaving a checkpoint changed the weights."
+    )
+    assert set(left) <= set(fitted.weights), f"{where}: a checkpoint belongs to no fitted word."
+    stored = Weights.from_bytes(Weights(left).to_bytes())
+    again = trainer.fit(program, batch, replace(context, curve=[], resume=stored))
+    assert again.weights.to_bytes() == fitted.weights.to_bytes(), (
+        f"{where}: going on from the end gave other weights."
+    )
 
 
 def _check_deadline(trainer: Trainer, program: Program) -> None:

@@ -85,7 +85,7 @@ def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNet
         if node.hash in states:
             return op.call(*values, state=states[node.hash], **parameters)
         inputs = tuple(types.get(argument) for argument in node.arguments)
-        own = replace(context, output=types.get(node, context.output), types=inputs)
+        own = replace(context, output=types.get(node, context.output), types=inputs, node=node.hash)
         if isinstance(op, Learner):
             states[node.hash], result = op.fit_call(values, data.target, own, **parameters)
             return result
