@@ -127,7 +127,7 @@ def test_the_same_seed_one_worker_and_a_trial_budget_give_the_same_board_and_wei
 ):
     def grow(name):
         out = tmp_path / name
-        command("grow", examples / "penguins.csv", "--target", "species", "--trials", 5, "--workers", 1, "--seed", 3,
+        command("grow", examples / "penguins.csv", "--target", "species", "--trials", 3, "--workers", 1, "--seed", 3,
                 "--out", out, cwd=tmp_path, check=0)  # fmt: skip
         history = History.of(events(out))
         return [
