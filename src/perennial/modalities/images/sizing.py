@@ -119,7 +119,7 @@ def _cropped(height: int, width: int, canvas: tuple[int, int]) -> tuple[float, f
     """The centre of an image that has the shape of the canvas: left, top, right, bottom."""
     scale = min(height / canvas[0], width / canvas[1])
     tall, wide = canvas[0] * scale, canvas[1] * scale
-    top, left = (height - tall) / 2, (width - wide) / 2
+    top, left = max(0.0, (height - tall) / 2), max(0.0, (width - wide) / 2)  # rounding may fall below zero
     return left, top, min(left + wide, width), min(top + tall, height)
 
 
