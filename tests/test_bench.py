@@ -82,7 +82,12 @@ def test_a_bench_of_tables_runs_from_a_folder_to_bars(command, tmp_path):
     }
     assert done.returncode == (0 if all(bar["ok"] for bar in told["bars"]) else 1)
     [line, ranks] = told["rows"]
-    assert line["table"] == "line" and line["linear"] < 0.3 and line["perennial"] > 0 and ranks["table"] == "mean rank"
+    assert (
+        line["table"] == "line"
+        and line["linear"] < 0.3
+        and line["perennial"] > 0
+        and ranks["table"] == "mean rank"
+    )
 
 
 def test_a_bench_that_does_not_exist_or_has_no_data_is_refused(tmp_path):
@@ -92,3 +97,26 @@ def test_a_bench_that_does_not_exist_or_has_no_data_is_refused(tmp_path):
         bench.run("tables")
     with pytest.raises(UsageError, match="No tables"):
         bench.run("tables", data=str(tmp_path))
+
+
+def _small_split(folder):
+    numbers = np.random.default_rng(0).normal(size=(80, 2))
+    cells = [[f"{a:.4f}", f"{b:.4f}", "yes" if a > b else "no"] for a, b in numbers]
+    split = tables.Split("small", ("y",), "binary", ["a", "b", "y"], cells[:60], cells[60:])
+    tables._write(folder / "train.csv", split.header, split.train_rows)
+    tables._write(folder / "test.csv", split.header, split.test_rows)
+    return split, folder / "train.csv", folder / "test.csv"
+
+
+def test_a_rival_in_a_process_of_its_own_answers_as_it_does_here(tmp_path):
+    split, train, test = _small_split(tmp_path)
+    found = tables._in_a_process("linear", split, train, test, 10.0, 0, "roc_auc")
+    task = tables._task(split, train, test)
+    np.testing.assert_allclose(found["prediction"], rivals.linear(task, "roc_auc", 10.0, 0))
+    assert 0 < found["seconds"] < 10
+
+
+def test_a_rival_that_forgets_its_clock_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "START_SECONDS", -1.99)
+    found = tables._in_a_process("linear", *_small_split(tmp_path), 1.0, 0, "roc_auc")
+    assert found["prediction"] is None and "killed" in found["error"]
