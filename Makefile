@@ -3,7 +3,7 @@ test:
 	pytest -q
 
 slow:
-	pytest -q -m slow -o addopts="-ra" tests
+	HYPOTHESIS_PROFILE=explore pytest -q -m slow -o addopts="-ra" tests
 
 lint:
 	ruff check src tests && ruff format --check src tests
