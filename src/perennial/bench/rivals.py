@@ -19,6 +19,7 @@ from perennial.task import Task
 
 TEXT_TERMS = 2_000
 ONE_HOT_LEVELS = 50
+LEAST_FOR_PROBING = 30.0
 
 
 def lightgbm_default(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
@@ -92,21 +93,27 @@ def flaml(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
 
 
 def autogluon(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
-    """AutoGluon's `best_quality` preset with the same time and metric."""
+    """AutoGluon's `best_quality` preset with the same time and metric.
+
+    Below half a minute a column its stacking is not probed first: it would refuse for want of time.
+    """
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
     names = {"rmse": "root_mean_squared_error", "pr_auc": "average_precision"}
+    kind = "binary" if task.problem == "multilabel" else task.problem
     frames = [_frame(task, part) for part in (task, task.test)]
     outputs = []
     targets = task.target.reshape(task.rows, -1)
     for column in range(targets.shape[1]):
         with tempfile.TemporaryDirectory() as folder:
             predictor = TabularPredictor(
-                label="target", path=folder, eval_metric=names.get(metric, metric), verbosity=0
-            )
+                label="target", problem_type=kind, path=folder, eval_metric=names.get(metric, metric), verbosity=0
+            )  # fmt: skip
             train = pd.concat([frames[0], pd.Series(targets[:, column], name="target")], axis=1)
-            predictor.fit(train, time_limit=seconds / targets.shape[1], presets="best_quality")
+            share = seconds / targets.shape[1]
+            patient = {} if share >= LEAST_FOR_PROBING else {"dynamic_stacking": False}
+            predictor.fit(train, time_limit=share, presets="best_quality", **patient)
             if task.problem in ("binary", "multiclass", "multilabel"):
                 outputs.append(
                     _full(predictor.predict_proba(frames[1]).to_numpy(), predictor.class_labels, _width(task))
