@@ -16,7 +16,7 @@ FLOORS = [
     {"trial", "scheduler", "strategies"},
     {"modalities", "task", "metrics", "protocol", "baseline", "ensemble"},
     {"storages", "executors"},
-    {"weights", "model", "morphism", "trainers"},
+    {"weights", "compiler", "model", "morphism", "trainers"},
     {"library"},
     {
         "evaluate",

@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from perennial.compiler import check_states, compiled, compiled_states
 from perennial.errors import DamagedFile, ProgramError
 from perennial.lang import Call, Program, evaluate, parse, to_source
 from perennial.modalities import codec_from_json
@@ -45,6 +47,15 @@ class Model:
         self.program, self.replicas, self.codec = program, tuple(replicas), codec
         self.information, self.decision = dict(information or {}), decision or {}
 
+    @cached_property
+    def _joined(self) -> Program:
+        """The program with its layers joined to networks."""
+        return compiled(self.program)
+
+    @cached_property
+    def _states(self) -> list[dict[str, Any]]:
+        return [compiled_states(self.program, replica) for replica in self.replicas]
+
     @property
     def report(self) -> str:
         """How it was grown, in a few lines."""
@@ -69,7 +80,7 @@ class Model:
         for start in range(0, max(1, rows), CHUNK_ROWS):
             part = {name: column[start : start + CHUNK_ROWS] for name, column in columns.items()}
             argument = self.codec.argument(part)
-            predictions = [evaluate(self.program, argument, states=replica) for replica in self.replicas]
+            predictions = [evaluate(self._joined, argument, states=states) for states in self._states]
             parts.append(np.mean(predictions, axis=0))
         return np.concatenate(parts)
 
@@ -183,6 +194,7 @@ def _check_complete(program: Program, replicas: tuple[Weights, ...]) -> None:
     for replica in replicas:
         if not fitted <= set(replica):
             raise DamagedFile(f"Of {len(fitted)} fitted words {len(fitted - set(replica))} have no weights.")
+        check_states(program, replica)
 
 
 def _replica(folder: Path, name: str, digest: str) -> Weights:

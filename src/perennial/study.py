@@ -300,7 +300,11 @@ class Study:
 
     def _threads(self) -> int:
         """Threads of one fit: on small tables a second one waits more than it works."""
-        return 1 if self.training.cells < CELLS_FOR_THREADS else max(1, (os.cpu_count() or 1) // max(1, self.workers))
+        return (
+            1
+            if self.training.cells < CELLS_FOR_THREADS
+            else max(1, (os.cpu_count() or 1) // max(1, self.workers))
+        )
 
     def search(
         self,

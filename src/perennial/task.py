@@ -62,7 +62,8 @@ class Task:
     def cells(self) -> int:
         """How much there is to learn from: numbers, codes, pixels and characters of text."""
         return sum(
-            sum(map(len, column)) if column.dtype == object else column.size for column in self.inputs.values()
+            sum(map(len, column)) if column.dtype == object else column.size
+            for column in self.inputs.values()
         )
 
     @property

@@ -2,7 +2,9 @@
 
 from perennial.lang.interpreter import evaluate
 from perennial.lang.ops import (
+    Cost,
     FitContext,
+    Layer,
     Learner,
     Network,
     Op,
@@ -72,6 +74,7 @@ __all__ = [
     "Categories",
     "Choice",
     "Class",
+    "Cost",
     "Date",
     "Dict",
     "Dim",
@@ -84,6 +87,7 @@ __all__ = [
     "Int",
     "Labels",
     "Lambda",
+    "Layer",
     "Learner",
     "Let",
     "List",

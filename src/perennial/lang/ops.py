@@ -362,6 +362,77 @@ class Network(Op):
         return {}
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What one example costs in one forward pass of a layer.
+
+    Args:
+        parameters: numbers that are stored, learnt or not.
+        flops: additions and multiplications.
+        activations: numbers that the layer gives.
+    """
+
+    parameters: float = 0.0
+    flops: float = 0.0
+    activations: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.parameters + other.parameters,
+            self.flops + other.flops,
+            self.activations + other.activations,
+        )
+
+
+class Layer(Op):
+    """A word that is one plain Keras layer; it computes inside a network, with its neighbours.
+
+    Only the outermost layer of a network, its head, is fitted as a word; the others are trained with it.
+    """
+
+    differentiable = True
+
+    @abstractmethod
+    def build(self, types: tuple[Type, ...], output: Type, name: str, **parameters: Any) -> Any:
+        """The Keras layer for inputs of these types, not built yet; `output` is what the network predicts."""
+
+    @abstractmethod
+    def count(self, types: tuple[Type, ...], result: Type, **parameters: Any) -> tuple[float, float]:
+        """How many numbers it stores, and how many operations one example takes."""
+
+    def forward(self, layer: Any, inputs: tuple, drop: Callable | None) -> Any:
+        """The layer's value on tensors of the default backend; `drop(values, share)` leaves out units.
+
+        Without `drop` it is an evaluation. Override where a plain function is faster than Keras's way.
+        """
+        return layer.call(*inputs)
+
+    def draw(self, name: str, shape: tuple, generator: Any) -> Array | None:
+        """First values of one of its variables, drawn by NumPy's generator; `None` leaves what Keras says."""
+        return None
+
+    def connect(self, layer: Any, inputs: list) -> Any:
+        """The layer put onto the symbolic values of a functional model."""
+        return layer(inputs[0]) if len(inputs) == 1 else layer(inputs)
+
+    def cost(self, *types: Type, **parameters: Any) -> Cost:
+        """What one example costs, from types alone; of a head as if it gave one number."""
+        return self.measured(types, self.infer(*types, **parameters), **parameters)
+
+    def measured(self, types: tuple[Type, ...], result: Type, **parameters: Any) -> Cost:
+        """The same when the type of the result is known."""
+        stored, operations = self.count(types, result, **parameters)
+        sizes = [size for size in result.arguments if isinstance(size, int)]
+        return Cost(stored, operations, float(math.prod(sizes)))
+
+    def call(self, *inputs: Any, **parameters: Any) -> Any:
+        """Raises ProgramError: outside a network a layer has no weights."""
+        raise ProgramError(
+            f"`{self.name}` is a layer and computes only inside a network.",
+            todo="Put `head(…)` around the layers.",
+        )
+
+
 class Vocabulary(Mapping[str, Op]):
     """Words by name; immutable.
 

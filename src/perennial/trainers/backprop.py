@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from perennial.errors import ProgramError
-from perennial.lang import FitContext, Learner, Network, Program, State
+from perennial.lang import FitContext, Layer, Learner, Network, Program, State
 from perennial.trainers.base import Batch, Fitted, Trainer, fitted_words, walk
 from perennial.trainers.descent.checkpoint import Checkpoint, copy_into
 from perennial.trainers.descent.loop import Loop
@@ -37,7 +37,7 @@ class Backprop(Trainer):
 
     def can_train(self, program: Program) -> bool:
         """Whether all fitted words are learners or networks."""
-        return all(isinstance(word, Learner | Network) for word in fitted_words(program))
+        return all(isinstance(word, Learner | Network | Layer) for word in fitted_words(program))
 
     def fit(self, program: Program, data: Batch, context: FitContext) -> Fitted:
         """Fits every fitted word of the program, in the order of evaluation.

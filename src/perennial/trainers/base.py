@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from perennial.compiler import compiled, original_states
 from perennial.lang import Call, FitContext, Learner, Network, Program, State, evaluate, typed
 from perennial.lang.ops import Op
 from perennial.weights import Weights
@@ -74,9 +75,10 @@ def fitted_words(program: Program) -> list[Op]:
 def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNetwork | None = None) -> Fitted:
     """Runs the program on all rows and fits each word when its inputs are there.
 
-    Learners fit themselves; a `Network` is handed to `fit_network`.
+    Learners fit themselves; a `Network` is handed to `fit_network`, and so are layers, joined to networks.
     """
-    types = typed(program, context.types, context.output)
+    joined = compiled(program)
+    types = typed(joined, context.types, context.output)
     states: dict[str, State] = {}
 
     def apply(node: Program, op: Op, values: tuple, parameters: dict[str, Any]) -> Any:
@@ -92,5 +94,5 @@ def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNet
         states[node.hash] = fit_network(op, values, data.target, own, parameters)
         return op.call(*values, state=states[node.hash], **parameters)
 
-    predictions = evaluate(program, *data.arguments, apply=apply, max_size=MOST_STEPS)
-    return Fitted(Weights(states), predictions)
+    predictions = evaluate(joined, *data.arguments, apply=apply, max_size=MOST_STEPS)
+    return Fitted(Weights(original_states(program, states)), predictions)

@@ -104,7 +104,7 @@ class Mlp(Network):
         levels = [kind.k for record in types if isinstance(record, Record) for kind in record.fields.values()]
         numbers = sum(kind.dims[-1] for kind in types if isinstance(kind, Tensor)) + _indicators(levels)
         large = [k for k in levels if k > ONE_HOT_LEVELS]
-        return _keras_model(max(numbers, not large), large, _outputs(output), settings, seed)
+        return _keras_model(max(numbers, not large), large, outputs_of(output), settings, seed)
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
         """Predictions for all rows, computed by the Keras model on whichever backend is in use."""
@@ -197,7 +197,7 @@ class Mlp(Network):
         layout, output = json.loads(state.texts["layout"]), parse_type(state.texts["type"])
         large = [k for k in layout["levels"] if k > ONE_HOT_LEVELS]
         numbers = max(layout["tensors"] + _indicators(layout["levels"]), not large)
-        wanted = _size(numbers, large, _outputs(output), settings)
+        wanted = _size(numbers, large, outputs_of(output), settings)
         if wanted != sum(array.size for array in arrays):
             there = sum(array.size for array in arrays)
             raise DamagedFile(f"A network needs {wanted} weights, its file holds {there}.")
@@ -227,7 +227,8 @@ def finish(raw: np.ndarray, state: State) -> np.ndarray:
     return values[:, 0] if output == "Real" else values
 
 
-def _outputs(output: Type) -> int:
+def outputs_of(output: Type) -> int:
+    """How many numbers a prediction of this type has."""
     return 1 if output.name == "Real" else int(output.arguments[0])
 
 

@@ -1,0 +1,487 @@
+"""From layer words to Keras: a network is the part of a program below one `head`, and becomes one functional model.
+
+A sub-program that occurs twice is one layer that is used twice. The weights of a network are one `State` under its
+head; `split` and `joined` turn that into one `State` a layer, by node hash, and back: so weights move between
+architectures. Every prediction of a network, on any backend of Keras, goes through here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from perennial.errors import DamagedFile, ProgramError
+from perennial.lang import Call, Cost, Layer, Network, Program, State, Tensor, Type, parse_type, typed
+from perennial.lang.types import fresh
+from perennial.primitives.layers.head import Head
+from perennial.primitives.layers.mlp import finish
+
+NUMBERS_AT_ONCE = 2**24
+MOST_ROWS = 2048
+LARGEST_INPUT = 1e6
+SHORT = 10
+
+
+class Compiled(Network):
+    """The network below one head, as one word that a trainer fits.
+
+    Args:
+        head: the call of `head`; everything below it that is a layer belongs to the network, what stands below
+            the layers is an input.
+    """
+
+    doc = "A network of layers."
+    cost = 10.0
+
+    def __init__(self, head: Call) -> None:
+        self.head, self.name = head, f"network_{head.hash[:SHORT]}"
+        self.inputs = tuple(dict.fromkeys(_arguments(head)))
+
+    @cached_property
+    def layers(self) -> tuple[Call, ...]:
+        """The layer calls, each after those it takes values from; the head comes last."""
+        return tuple(_layers(self.head))
+
+    def infer(self, *types: Type, **parameters: Any) -> Type:
+        """Whatever is asked here."""
+        return fresh("prediction")
+
+    def recipe(self, **parameters: Any) -> dict[str, Any]:
+        """The parameters of the head."""
+        return settings_of(self.head)
+
+    # -- what comes in -----------------------------------------------------------------------------------------------
+
+    def layout(self, inputs: tuple, types: tuple) -> dict[str, Any]:
+        """The types that come in, as text; where a type is not known, the shape of the values tells it."""
+        known = [
+            kind if isinstance(kind, Tensor) and not kind.variables else Tensor(*value.shape[1:])
+            for value, kind in zip(inputs, types, strict=True)
+        ]
+        return {"types": [str(kind) for kind in known]}
+
+    def concrete_types(self, layout: dict[str, Any]) -> tuple[Type, ...]:
+        """The types again."""
+        return tuple(parse_type(text) for text in layout["types"])
+
+    def prepare(self, inputs: tuple, layout: dict[str, Any]) -> tuple[np.ndarray, ...]:
+        """Images of bytes as they are; everything else becomes float32, without NaN and infinity.
+
+        Raises:
+            ProgramError: values of another shape than the network was made for.
+        """
+        kinds = self.concrete_types(layout)
+        arrays = tuple(_numbers(value, kind) for value, kind in zip(inputs, kinds, strict=True))
+        for array, kind in zip(arrays, kinds, strict=True):
+            if array.shape[1:] != tuple(kind.dims):
+                raise ProgramError(
+                    f"The network takes rows of shape {list(kind.dims)}, received {list(array.shape[1:])}."
+                )
+        return arrays
+
+    # -- before anything is built ------------------------------------------------------------------------------------
+
+    def types(self, types: tuple[Type, ...], output: Type) -> dict[Program, Type]:
+        """The type of every value of the network.
+
+        Raises:
+            TypeMismatch: the layers do not fit these types.
+        """
+        known = dict(zip(self.inputs, types, strict=True))
+        for node in self.layers:
+            kinds = tuple(known[argument] for argument in node.arguments)
+            found = node.function.infer(*kinds, **settings_of(node))
+            known[node] = output if node is self.head else found
+        return known
+
+    def costs(self, types: tuple[Type, ...], output: Type) -> list[Cost]:
+        """What one example costs in each layer, from types alone."""
+        known = self.types(types, output)
+        return [
+            node.function.measured(
+                tuple(known[argument] for argument in node.arguments), known[node], **settings_of(node)
+            )
+            for node in self.layers
+        ]
+
+    def check(self, state: State) -> None:
+        """Whether a state can belong to this network: it has as many numbers as the types in it say.
+
+        Nothing is built, so a description that lies about sizes costs nothing.
+
+        Raises:
+            DamagedFile: it does not.
+        """
+        try:
+            kinds, output = (
+                self.concrete_types(json.loads(state.texts["layout"])),
+                parse_type(state.texts["type"]),
+            )
+            wanted = sum(cost.parameters for cost in self.costs(kinds, output))
+        except (ProgramError, LookupError, ValueError, TypeError, AttributeError) as error:
+            raise DamagedFile(f"The weights of a network do not say what they are of: {error}.") from error
+        there = sum(array.size for array in _variables(state))
+        if wanted != there:
+            raise DamagedFile(f"A network needs {wanted:.0f} weights, its file holds {there}.")
+
+    # -- Keras -------------------------------------------------------------------------------------------------------
+
+    def build(self, types: tuple[Type, ...], output: Type, seed: int, **parameters: Any) -> Any:
+        """The functional Keras model, its weights drawn in NumPy from the seed and the hash of each layer."""
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+        import keras
+
+        known = self.types(types, output)
+        values: dict[Program, Any] = {
+            node: keras.Input(
+                kind.dims, dtype="uint8" if kind.name == "Image" else "float32", name=f"input_{number}"
+            )
+            for number, (node, kind) in enumerate(zip(self.inputs, types, strict=True))
+        }
+        given = list(values.values())
+        for node in self.layers:
+            kinds = tuple(known[argument] for argument in node.arguments)
+            layer = node.function.build(kinds, output, layer_name(node), **settings_of(node))
+            values[node] = node.function.connect(layer, [values[argument] for argument in node.arguments])
+            _draw(node, layer, np.random.default_rng([seed, int(node.hash[:16], 16)]))
+        return keras.Model(given if len(given) > 1 else given[0], values[self.head], name=self.name)
+
+    def training_pass(self, model: Any) -> Callable:
+        """The layers as one plain function `(inputs, drop) -> raw`, without what Keras does around each call.
+
+        A value is let go as soon as no layer needs it any more.
+        """
+        order = [*self.inputs, *self.layers]
+        places = {node: place for place, node in enumerate(order)}
+        last = {argument: node for node in self.layers for argument in node.arguments}
+        steps = [
+            (
+                node.function.forward,
+                model.get_layer(layer_name(node)),
+                [places[argument] for argument in node.arguments],
+                places[node],
+                [places[argument] for argument in dict.fromkeys(node.arguments) if last[argument] is node],
+            )
+            for node in self.layers
+        ]
+
+        def forward(arrays: list, drop: Callable | None) -> Any:
+            values = [*arrays, *[None] * len(steps)]
+            for function, layer, arguments, place, done in steps:
+                values[place] = function(layer, tuple([values[argument] for argument in arguments]), drop)
+                for each in done:
+                    values[each] = None
+            return values[-1]
+
+        return forward
+
+    def start(self, model: Any, initial: Mapping[str, State]) -> None:
+        """Puts the weights of layers that are known into the model; the others stay as drawn.
+
+        Raises:
+            DamagedFile: weights of another shape.
+        """
+        for node in self.layers:
+            if node.hash in initial:
+                _assign(model.get_layer(layer_name(node)), initial[node.hash])
+
+    # -- predictions -------------------------------------------------------------------------------------------------
+
+    def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
+        """Predictions for all rows, on whichever backend is in use; the mean over several views if asked.
+
+        Raises:
+            DamagedFile: the state belongs to another network.
+        """
+        from perennial.trainers.descent.test_time import mean_of_views
+
+        if state not in _kept:
+            self.check(state)
+        arrays = self.prepare(inputs, json.loads(state.texts["layout"]))
+        ready, kind = self._ready(state), self.recipe()["test_time"]
+        parts = [
+            mean_of_views(ready.run, [array[start : start + ready.rows] for array in arrays], kind)
+            for start in range(0, max(1, len(arrays[0])), ready.rows)
+        ]
+        return finish(np.concatenate(parts), state)
+
+    def model(self, state: State) -> Any:
+        """The Keras model with the weights of a state, kept for as long as the state lives.
+
+        Raises:
+            DamagedFile: the state belongs to another network.
+        """
+        return self._ready(state).model
+
+    def _ready(self, state: State) -> _Ready:
+        known = _kept.get(state)
+        if known is None or known.head is not self.head:
+            known = _kept[state] = self._restored(state)
+        return known
+
+    def _restored(self, state: State) -> _Ready:
+        self.check(state)
+        kinds, output = (
+            self.concrete_types(json.loads(state.texts["layout"])),
+            parse_type(state.texts["type"]),
+        )
+        model = self.build(kinds, output, 0)
+        for variable, array in zip(model.weights, _variables(state), strict=True):
+            if tuple(variable.shape) != array.shape:
+                raise DamagedFile(
+                    f"Weights have shape {array.shape}, the network needs {tuple(variable.shape)}."
+                )
+            variable.assign(array)
+        largest = max(cost.activations for cost in self.costs(kinds, output))
+        rows = int(min(MOST_ROWS, max(1, NUMBERS_AT_ONCE // max(1.0, largest))))
+        return _Ready(self.head, model, self.training_pass(model), rows)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A model that can predict, and how many rows it takes at once."""
+
+    head: Call
+    model: Any
+    forward: Callable
+    rows: int
+
+    def run(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """Logits or standardised values."""
+        import keras
+
+        if keras.backend.backend() != "torch":
+            given = arrays if len(arrays) > 1 else arrays[0]
+            return keras.ops.convert_to_numpy(self.model(given, training=False))
+        import torch
+
+        device = next((variable.value.device for variable in self.model.weights), torch.device("cpu"))
+        with torch.no_grad():
+            tensors = [torch.from_numpy(np.array(array)).to(device) for array in arrays]
+            return self.forward(tensors, None).float().cpu().numpy()
+
+
+_kept: WeakKeyDictionary[State, _Ready] = WeakKeyDictionary()
+
+
+# -- programs --------------------------------------------------------------------------------------------------------
+
+
+def compiled(program: Program) -> Program:
+    """The program with each network as one word; without a head it is the same program."""
+    for head in heads(program):
+        program = program.replace(head, _node_of(head))
+    return program
+
+
+def heads(program: Program) -> list[Call]:
+    """The calls of `head`, each once."""
+    return [node for node in program.walk() if isinstance(node, Call) and isinstance(node.function, Head)]
+
+
+def compiled_states(program: Program, weights: Mapping[str, State]) -> dict[str, State]:
+    """Weights by the nodes of the compiled program."""
+    states = dict(weights)
+    for head in heads(program):
+        states[_node_of(head).hash] = states.pop(head.hash)
+    return states
+
+
+def original_states(program: Program, states: Mapping[str, State]) -> dict[str, State]:
+    """The inverse of `compiled_states`."""
+    found = dict(states)
+    for head in heads(program):
+        found[head.hash] = found.pop(_node_of(head).hash)
+    return found
+
+
+def check_states(program: Program, weights: Mapping[str, State]) -> None:
+    """Whether weights can belong to the networks of a program; nothing is built.
+
+    Raises:
+        DamagedFile: they do not.
+    """
+    for head in heads(program):
+        Compiled(head).check(weights[head.hash])
+
+
+def size(program: Program, types: tuple[Type, ...], output: Type) -> Cost:
+    """What one example costs in all networks of a program, from types alone."""
+    known, total = typed(program, types, output), Cost()
+    for head in heads(program):
+        word = Compiled(head)
+        total = sum(word.costs(tuple(known[node] for node in word.inputs), known[head]), total)
+    return total
+
+
+# -- weights, layer by layer -----------------------------------------------------------------------------------------
+
+
+def split(program: Program, weights: Mapping[str, State]) -> dict[str, State]:
+    """One state a layer, by node hash, of all networks of a program: arrays under the names of Keras.
+
+    The head's state also says what is predicted and how its values are scaled.
+    """
+    found: dict[str, State] = {}
+    for head in heads(program):
+        word, state = Compiled(head), weights[head.hash]
+        model = word.model(state)
+        for node in word.layers:
+            arrays = _arrays(model.get_layer(layer_name(node)))
+            if node is head:
+                found[node.hash] = State({**arrays, "target": state.arrays["target"]}, dict(state.texts))
+            elif arrays:
+                found[node.hash] = State(arrays, {})
+    return found
+
+
+def joined(program: Program, states: Mapping[str, State]) -> dict[str, State]:
+    """The inverse of `split`: the weights of a program from one state a layer.
+
+    Raises:
+        DamagedFile: a layer has no state, or one of another shape.
+    """
+    found: dict[str, State] = {}
+    for head in heads(program):
+        word, told = Compiled(head), states[head.hash]
+        kinds = word.concrete_types(json.loads(told.texts["layout"]))
+        model = word.build(kinds, parse_type(told.texts["type"]), 0)
+        for node in word.layers:
+            layer = model.get_layer(layer_name(node))
+            if layer.weights:
+                _assign(layer, states.get(node.hash, State()))
+        named = {f"variable_{number:03d}": _array(variable) for number, variable in enumerate(model.weights)}
+        found[head.hash] = State({**named, "target": told.arrays["target"]}, dict(told.texts))
+    return found
+
+
+def initial_states(program: Program, types: tuple[Type, ...], output: Type, seed: int) -> dict[str, State]:
+    """The weights of a program's layers before any training, by node hash."""
+    known, found = typed(program, types, output), {}
+    for head in heads(program):
+        word = Compiled(head)
+        model = word.build(tuple(known[node] for node in word.inputs), known[head], seed)
+        for node in word.layers:
+            arrays = _arrays(model.get_layer(layer_name(node)))
+            if arrays:
+                found[node.hash] = State(arrays, {"type": str(known[head])} if node is head else {})
+    return found
+
+
+def keras_model(program: Program, weights: Mapping[str, State]) -> Any:
+    """The plain Keras model of a program that is one network: from its input to logits or standardised values.
+
+    It saves as `.keras` and loads with Keras alone; `keras.models.clone_model` copies it, and
+    `keras.Model(model.input, model.get_layer(name).output)` cuts it, with names from `layer_name`.
+
+    Raises:
+        ProgramError: the program is not one network alone.
+    """
+    found = heads(program)
+    if len(found) != 1 or getattr(program, "body", None) is not found[0]:
+        raise ProgramError(
+            "Only a program that is one network is one Keras model.",
+            todo="Take a member that is `head(…)` alone.",
+        )
+    return Compiled(found[0]).model(weights[found[0].hash])
+
+
+def layer_name(node: Call) -> str:
+    """The name of a layer in its Keras model."""
+    return f"{node.function.name}_{node.hash[:SHORT]}"
+
+
+def settings_of(node: Call) -> dict[str, Any]:
+    """The parameters of a call, defaults filled in."""
+    return node.function.complete({name: literal.value for name, literal in node.parameters})
+
+
+# -- small parts -----------------------------------------------------------------------------------------------------
+
+
+def _node_of(head: Call) -> Call:
+    """The call of the network that stands for a head."""
+    word = Compiled(head)
+    return Call(word, word.inputs)
+
+
+def _is_layer(node: Program) -> bool:
+    return isinstance(node, Call) and isinstance(node.function, Layer)
+
+
+def _layers(head: Call) -> list[Call]:
+    """Layer calls below and with the head, arguments first."""
+    done: dict[Call, None] = {}
+    stack = [(head, False)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            done[node] = None
+        elif node not in done:
+            stack.append((node, True))
+            stack += [(argument, False) for argument in reversed(node.arguments) if _is_layer(argument)]
+    return list(done)
+
+
+def _arguments(head: Call) -> list[Program]:
+    return [argument for node in _layers(head) for argument in node.arguments if not _is_layer(argument)]
+
+
+def _numbers(value: Any, kind: Type) -> np.ndarray:
+    value = np.asarray(value.toarray() if hasattr(value, "toarray") else value)
+    if kind.name == "Image" and value.dtype == np.uint8:
+        return value
+    return np.clip(np.nan_to_num(value, nan=0.0), -LARGEST_INPUT, LARGEST_INPUT).astype(np.float32)
+
+
+def _draw(node: Call, layer: Any, generator: np.random.Generator) -> None:
+    """First weights in NumPy alone: a seed means the same on every backend, and no random draw is compiled."""
+    for variable in layer.trainable_variables:
+        drawn = node.function.draw(variable.name, tuple(variable.shape), generator)
+        if drawn is not None:
+            variable.assign(drawn.astype(np.float32))
+
+
+def _array(variable: Any) -> np.ndarray:
+    import keras
+
+    value = variable.value
+    plain = value.detach().cpu().numpy() if hasattr(value, "detach") else keras.ops.convert_to_numpy(value)
+    return np.array(plain)
+
+
+def _arrays(layer: Any) -> dict[str, np.ndarray]:
+    return {name: _array(variable) for name, variable in _named(layer)}
+
+
+def _named(layer: Any) -> list[tuple[str, Any]]:
+    """The variables of a layer under names of their own: a layer of several parts has one name more than once."""
+    seen: dict[str, int] = {}
+    found = []
+    for variable in layer.weights:
+        number = seen[variable.name] = seen.get(variable.name, -1) + 1
+        found.append((f"{variable.name}_{number}" if number else variable.name, variable))
+    return found
+
+
+def _assign(layer: Any, state: State) -> None:
+    for name, variable in _named(layer):
+        array = state.arrays.get(name)
+        if array is None or array.shape != tuple(variable.shape):
+            there = "nothing" if array is None else f"shape {array.shape}"
+            raise DamagedFile(
+                f"`{layer.name}` needs {name} of shape {tuple(variable.shape)}, received {there}."
+            )
+        variable.assign(array)
+
+
+def _variables(state: State) -> list[np.ndarray]:
+    names = [name for name in state.arrays if name.startswith("variable_")]
+    return [state.arrays[name] for name in sorted(names, key=lambda name: (len(name), name))]
