@@ -10,13 +10,22 @@ from scipy import stats
 from sklearn.ensemble import ExtraTreesRegressor
 
 from perennial.errors import UsageError
-from perennial.spaces import Genotype, Space, one_of, real
+from perennial.lang import call
+from perennial.spaces import Genotype, Space, integer, one_of, real
 from perennial.strategies.evolution import RegularizedEvolution
 from perennial.strategies.local import LocalSearch
 from perennial.strategies.mixture import Mixture
 from perennial.strategies.random import Random
 from perennial.strategies.surrogate import Surrogate, _expected_improvement, _Trees
-from perennial.testing.strategies import KnownSpace, cell_space, mixed_space, outcome, quadratic_space, run
+from perennial.testing.strategies import (
+    KnownSpace,
+    cell_space,
+    mixed_space,
+    outcome,
+    quadratic_space,
+    run,
+    together,
+)
 from perennial.trial import Proposal, Trial
 
 
@@ -61,6 +70,41 @@ def test_random_search_is_uniform_over_the_space():
     trials = run(Random(quadratic_space().space, 1), quadratic_space(), 500)
     for label in ("x0", "x3"):
         assert stats.kstest([trial.genotype[label] for trial in trials], "uniform").pvalue > 0.01
+
+
+def growing_space():
+    return Space(call(together, integer("depth", 1, 9), real("rate", 0.0, 1.0)), growing=["depth"])
+
+
+def test_children_start_with_their_parents_weights_where_the_space_says_what_grows():
+    known = KnownSpace("growing", growing_space(), lambda genotype: -genotype["depth"] - genotype["rate"])
+    strategy = RegularizedEvolution(known.space, seed=1)
+    told = run(strategy, known, 40)
+    by_number = {trial.number: trial.genotype for trial in told}
+    children = [trial for trial in told if trial.parents]
+    grown = [each for each in children if each.genotype in known.space.morphs(by_number[each.parents[0]])]
+    assert len(children) // 4 < len(grown) < len(children)
+    assert all(each.weights_from == "parent" and len(each.parents) == 1 for each in strategy.ask(10))
+
+
+def test_random_starts_and_evolution_without_inheritance_train_from_nothing():
+    known = KnownSpace("growing", growing_space(), lambda genotype: -genotype["depth"] - genotype["rate"])
+    assert all(proposal.weights_from is None for proposal in RegularizedEvolution(known.space).ask(5))
+    apart, together_ = (
+        RegularizedEvolution(known.space, seed=1, inherit=inherit) for inherit in (False, True)
+    )
+    for strategy in (apart, together_):
+        run(strategy, known, 12)
+    one, other = apart.ask(6), together_.ask(6)
+    assert [p.genotype for p in one] == [p.genotype for p in other]
+    assert all(proposal.weights_from is None for proposal in one)
+
+
+def test_mutants_of_a_space_that_does_not_grow_train_from_nothing():
+    known = mixed_space()
+    strategy = RegularizedEvolution(known.space, seed=0)
+    run(strategy, known, 12)
+    assert all(proposal.weights_from is None for proposal in strategy.ask(5))
 
 
 # -- local search --------------------------------------------------------------------------------------------

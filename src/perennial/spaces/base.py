@@ -41,9 +41,10 @@ from perennial.spaces.decision import (
 )
 from perennial.spaces.encoding import Encoding
 from perennial.spaces.genotype import Genotype
+from perennial.spaces.limits import Limits
 from perennial.spaces.structure import Structure
 
-__all__ = ["Genotype", "Space", "integer", "one_of", "optional", "real", "recurse", "repeat"]
+__all__ = ["Genotype", "Limits", "Space", "integer", "one_of", "optional", "real", "recurse", "repeat"]
 
 Chooser = Callable[[str, Choice], Any]
 
@@ -139,6 +140,9 @@ class Space:
     Args:
         program: with `Choice` nodes anywhere.
         depth: how many times a `recurse` may open inside another before only the shortest way out is taken.
+        limits: the most that a candidate may cost; a larger one is rejected before it is built.
+        growing: labels (without the suffixes of copies) of decisions whose larger values can compute what the
+            smaller ones compute: a child that only moves these up can take over its parent's weights and function.
 
     Raises:
         SpaceError: one label stands for two different decisions, a `recurse` has no enclosing `one_of`, or a
@@ -150,8 +154,15 @@ class Space:
     (3, Genotype(width=0), 128)
     """
 
-    def __init__(self, program: Program, depth: int = 6) -> None:
-        self.program, self.depth = as_program(program), depth
+    def __init__(
+        self,
+        program: Program,
+        depth: int = 6,
+        limits: Limits | None = None,
+        growing: Iterable[str] = (),
+    ) -> None:
+        self.program, self.depth, self.limits = as_program(program), depth, limits or Limits()
+        self.growing = frozenset(growing)
         self._structure = Structure(self.program, depth)
         self._encoding: Encoding | None = None
         self._size: int | float | None = None
@@ -218,6 +229,24 @@ class Space:
             self._with(genotype, label, moved, default_of): None
             for label, choice, value in self._path(genotype)
             for moved in neighbours_of(choice, value)
+        }
+        return [other for other in found if other != genotype]
+
+    def morphs(self, genotype: Genotype) -> list[Genotype]:
+        """The neighbours that only grow: one `growing` decision moved up, what comes to life at its default.
+
+        Their weights can be made from those of the genotype such that they begin with its function (network
+        morphism: Wei, Wang, Rui & Chen 2016). Nothing where the space says that nothing grows.
+
+        >>> Space(integer("depth", 1, 4), growing=["depth"]).morphs(Genotype({"depth": 2}))
+        [Genotype(depth=3)]
+        """
+        found = {
+            self._with(genotype, label, moved, default_of): None
+            for label, choice, value in self._path(genotype)
+            if choice.label in self.growing
+            for moved in neighbours_of(choice, value)
+            if moved > value
         }
         return [other for other in found if other != genotype]
 

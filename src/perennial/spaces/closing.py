@@ -42,7 +42,7 @@ class _Closing:
             [self._rebuilt(child, owner, expansions, done) for child in node.children]
         )
         if isinstance(closed, Call) and isinstance(closed.function, Lambda) and not closed.parameters:
-            closed = applied(closed.function, *closed.arguments)
+            closed = _reduced(applied(closed.function, *closed.arguments))
         if not any(choice.kind == "recurse" for choice in below):
             done[node] = closed
         return closed
@@ -69,3 +69,15 @@ class _Closing:
         for function in bodies:
             chain = applied(function, chain)
         return Lambda((name,), chain)
+
+
+def _reduced(program: Program) -> Program:
+    """The program with every function applied that is called where it stands, such as one that was put in."""
+    while (changed := program.transform(_applied)) is not program:
+        program = changed
+    return program
+
+
+def _applied(node: Program) -> Program:
+    direct = isinstance(node, Call) and isinstance(node.function, Lambda) and not node.parameters
+    return applied(node.function, *node.arguments) if direct else node

@@ -137,8 +137,11 @@ class Strategy(ABC):
         """The space's own default while it is new: the first thing that a clever member tries."""
         return self.first_new([self.space.default()])
 
-    def proposal(self, genotype: Genotype | None, *parents: Trial) -> Proposal | None:
+    def proposal(
+        self, genotype: Genotype | None, *parents: Trial, weights_from: str | None = None
+    ) -> Proposal | None:
         """The genotype as a proposal of this member; `None` stays `None`."""
         if genotype is None:
             return None
-        return Proposal(genotype, parents=tuple(parent.number for parent in parents), origin=self.name)
+        numbers = tuple(parent.number for parent in parents)
+        return Proposal(genotype, parents=numbers, weights_from=weights_from, origin=self.name)
