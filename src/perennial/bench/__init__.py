@@ -13,7 +13,7 @@ from typing import Any
 
 from perennial.errors import UsageError
 
-NAMES = ("tables", "images", "overhead")
+NAMES = ("tables", "images", "morphism", "steps", "overhead")
 
 
 def run(
