@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from perennial.bench import image_rivals, images
+from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 
 SIDE = 16
@@ -120,4 +121,4 @@ def test_the_summary_has_intervals_and_the_seconds_of_the_first_model():
 def test_without_a_folder_the_bench_says_what_it_needs(tmp_path):
     for data in (None, str(tmp_path)):
         with pytest.raises(UsageError):
-            images.run(data=data, seconds=1.0, seeds=1, only=())
+            images.run(data=data, seconds=1.0, seeds=1, only=(), kept=Kept(None))

@@ -1,8 +1,11 @@
 """The bench of inherited weights: when one search is as good as another, and what it claims."""
 
+from pathlib import Path
+
 import pytest
 
 from perennial.bench import morphism
+from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 from perennial.history import Record
 from perennial.trial import Trial
@@ -27,13 +30,13 @@ def test_the_curve_holds_the_trials_that_were_better_than_all_before():
 
 
 def test_a_search_that_never_gets_there_counts_as_slower_than_any(monkeypatch):
-    monkeypatch.setattr(morphism, "sets_of", lambda data, only: ["a set"])
+    monkeypatch.setattr(morphism, "sets_of", lambda data, only: [Path("a set")])
     reached = iter([300.0, None, 450.0, 200.0, None, None])
     row = {"seconds": 1200.0}
     monkeypatch.setattr(morphism, "_compared", lambda *_: {**row, "as_good_after": next(reached)})
-    [bar] = morphism.run(data=".", seconds=None, seeds=3, only=())["bars"]
+    [bar] = morphism.run(data=".", seconds=None, seeds=3, only=(), kept=Kept(None))["bars"]
     assert (bar["value"], bar["goal"], bar["ok"]) == (pytest.approx(7.5), pytest.approx(8.0), True)
-    [bar] = morphism.run(data=".", seconds=None, seeds=3, only=())["bars"]
+    [bar] = morphism.run(data=".", seconds=None, seeds=3, only=(), kept=Kept(None))["bars"]
     assert bar["value"] is None and not bar["ok"]
 
 

@@ -339,6 +339,7 @@ def bench(
     time: str | None = None,
     seeds: int = 3,
     only: Many = None,
+    keep: str | None = None,
     json: Flag = False,
 ) -> int:
     """Reproduce the numbers of the README; exits 0 when every bar holds.
@@ -355,13 +356,15 @@ def bench(
         How many repetitions with other splits.
     only
         Names of data sets to keep.
+    keep
+        A file for results as they come: the same command later goes on from there.
     """
     from perennial import bench as benches
 
     if time and re.fullmatch(r"\d+(\.\d+)?", time):
         time = f"{time}s"
     seconds = seconds_of(time) if time else None
-    figures = benches.run(name, data=data, seconds=seconds, seeds=seeds, only=only or ())
+    figures = benches.run(name, data=data, seconds=seconds, seeds=seeds, only=only or (), keep=keep)
     _print(figures, json, benches.text(figures))
     return EXIT_GOOD if all(bar["ok"] for bar in figures["bars"]) else EXIT_FAILED
 

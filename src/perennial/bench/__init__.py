@@ -1,7 +1,7 @@
 """Every number that the README claims is one of these benches; each prints its protocol and its bars.
 
 A bench is a module of this shelf with `run(*, data, seconds, seeds, only) -> dict`; the dictionary has `bench`, `bars`,
-`rows` and `seconds`.
+`rows` and `seconds`. A long one also takes `kept`, and goes on where an earlier run was ended.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 
 NAMES = ("tables", "images", "morphism", "steps", "overhead")
+LONG = ("tables", "images", "morphism")
 
 
 def run(
@@ -23,6 +25,7 @@ def run(
     seconds: float | None = None,
     seeds: int = 3,
     only: Sequence[str] = (),
+    keep: str | None = None,
 ) -> dict[str, Any]:
     """Runs one bench.
 
@@ -32,15 +35,18 @@ def run(
         seconds: for each grown model.
         seeds: repetitions.
         only: names of data sets to keep.
+        keep: a file for results as they come; those that it holds already are not computed again.
 
     Raises:
-        UsageError: no such bench, or it needs `--data`.
+        UsageError: no such bench, it needs `--data`, or it is too short to keep anything.
     """
     if name not in NAMES:
         raise UsageError(f"No bench called {name!r}.", todo=f"Choose one of: {', '.join(NAMES)}.")
-    start = time.monotonic()
+    if keep is not None and name not in LONG:
+        raise UsageError(f"The bench of {name} keeps nothing: it is short.", todo="Leave out --keep.")
+    start, settings = time.monotonic(), {"kept": Kept(keep)} if name in LONG else {}
     figures = import_module(f"perennial.bench.{name}").run(
-        data=data, seconds=seconds, seeds=seeds, only=tuple(only)
+        data=data, seconds=seconds, seeds=seeds, only=tuple(only), **settings
     )
     return {"bench": name, **figures, "seconds": round(time.monotonic() - start, 1)}
 

@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ import numpy as np
 
 from perennial.bench import bar
 from perennial.bench.image_rivals import RIVALS, installed
+from perennial.bench.kept import Kept
 from perennial.errors import DataError, UsageError
 from perennial.metrics import wilson
 from perennial.task import Task
@@ -57,7 +59,9 @@ class Split:
     y_test: np.ndarray
 
 
-def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[str]) -> dict[str, Any]:
+def run(
+    *, data: str | None, seconds: float | None, seeds: int, only: Sequence[str], kept: Kept
+) -> dict[str, Any]:
     """Grows on every set and compares; see the module's first lines for the protocol."""
     if data is None:
         raise UsageError("This bench needs a folder of image sets.", todo="Give it with --data DIR.")
@@ -73,7 +77,9 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
     for folder in folders:
         given = seconds or DEFAULT_SECONDS.get(folder.name, OTHER_SECONDS)
         for seed in range(seeds):
-            rows += one_split(split_of(folder, seed), methods, given, seed)
+            for method in methods:
+                key = {"set": folder.name, "seed": seed, "method": method, "seconds": given}
+                rows += kept.of(key, partial(_one_folder, folder, method, given, seed))
             _say(rows, len(methods))
     return {
         "bars": bars(rows),
@@ -81,6 +87,10 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
         "runs": rows,
         "protocol": _protocol(seconds, seeds, methods),
     }
+
+
+def _one_folder(folder: Path, method: str, seconds: float, seed: int) -> list[dict[str, Any]]:
+    return one_split(split_of(folder, seed), [method], seconds, seed)
 
 
 def split_of(folder: Path, seed: int) -> Split:

@@ -17,6 +17,7 @@ import numpy as np
 
 from perennial.bench import bar
 from perennial.bench.images import _sets
+from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 from perennial.history import Record
 from perennial.spaces.networks import network_space
@@ -30,7 +31,9 @@ CANDIDATES = 40
 POPULATION, SAMPLE, INITIAL = 12, 5, 4
 
 
-def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[str]) -> dict[str, Any]:
+def run(
+    *, data: str | None, seconds: float | None, seeds: int, only: Sequence[str], kept: Kept
+) -> dict[str, Any]:
     """Both searches once a seed on each set; see the module's first lines for the protocol.
 
     Args:
@@ -38,9 +41,14 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
         seconds: for each search.
         seeds: repetitions.
         only: names of sets; without any the subset of CIFAR-10 where it is there.
+        kept: results of earlier runs.
     """
     seconds = seconds or DEFAULT_SECONDS
-    rows = [_compared(path, seed, seconds) for path in sets_of(data, only) for seed in range(seeds)]
+    rows = [
+        kept.of({"set": path.name, "seed": seed, "seconds": seconds}, partial(_compared, path, seed, seconds))
+        for path in sets_of(data, only)
+        for seed in range(seeds)
+    ]
     shares = [row["as_good_after"] / seconds if row["as_good_after"] is not None else np.inf for row in rows]
     middle = float(np.median(shares))
     name = f"minutes (median of {len(rows)}) until inherited weights are as good as {seconds / 60:g} without"

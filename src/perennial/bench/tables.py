@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import numpy as np
 
 from perennial import metrics
 from perennial.bench import bar
+from perennial.bench.kept import Kept
 from perennial.bench.rivals import RIVALS, installed
 from perennial.errors import UsageError
 from perennial.modalities.reading import read_table
@@ -58,7 +60,9 @@ class Split:
     test_rows: list[list[str]]
 
 
-def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[str]) -> dict[str, Any]:
+def run(
+    *, data: str | None, seconds: float | None, seeds: int, only: Sequence[str], kept: Kept
+) -> dict[str, Any]:
     """Grows on every table and compares; see the module's first lines for the protocol."""
     if data is None:
         raise UsageError("This bench needs a folder of tables.", todo="Give it with --data DIR.")
@@ -75,7 +79,8 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
     rows: list[dict[str, Any]] = []
     for folder in folders:
         for seed in range(seeds):
-            rows += _one_split(_split(folder, seed), rivals, seconds, seed)
+            key = {"table": folder.name, "seed": seed, "seconds": seconds, "rivals": list(rivals)}
+            rows += kept.of(key, partial(_one_folder, folder, rivals, seconds, seed))
             _say(rows, len(rivals) + 1)
     return {"bars": _bars(rows, seconds), "rows": _summary(rows), "runs": [_public(row) for row in rows],
             "protocol": _protocol(seconds, seeds, list(rivals))}  # fmt: skip
@@ -122,6 +127,10 @@ def _read(path: Path, drop: set[str]) -> tuple[list[str], list[list[str]]]:
 def _write(path: Path, header: list[str], rows: list[list[str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([header, *rows])
+
+
+def _one_folder(folder: Path, rivals: dict[str, Callable], seconds: float, seed: int) -> list[dict[str, Any]]:
+    return _one_split(_split(folder, seed), rivals, seconds, seed)
 
 
 def _one_split(split: Split, rivals: dict[str, Callable], seconds: float, seed: int) -> list[dict[str, Any]]:
