@@ -4,17 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.confirmation import SPARE, affordable
+from perennial.confirmation import SPARE, affordable, patiently
 from perennial.history import Record
 from perennial.spaces import Genotype
 from perennial.trial import Trial
 
 
-def record(number, seconds, folds=1):
+NETWORK, KERNEL = "lambda image: head(pixels(image))", "lambda image: kernel_ridge(hog(image))"
+
+
+def record(number, seconds, folds=1, source=KERNEL):
     genotype = Genotype({"number": number})
     return Record(
         Trial(number, genotype, "", "scored", score=-number, scores=(-number,) * folds, seconds=seconds),
-        "",
+        source,
         0.0,
     )
 
@@ -62,3 +65,18 @@ def test_what_was_chosen_fits_into_the_time_of_all_workers(costs, folds, seconds
 @pytest.mark.parametrize("workers", [1, 2])
 def test_nothing_to_confirm_is_fine(workers):
     assert affordable([], 3, 10.0, workers)[0] == []
+
+
+def test_networks_get_all_the_time_and_cheap_candidates_go_first():
+    records = [record(n, 40.0, source=NETWORK) for n in range(3)]
+    quick, slow = record(3, 2.0), record(4, 60.0)
+    chosen, folds = patiently([*records, quick, slow], 5, 300.0, 2, 3.0)
+    assert (chosen, folds) == ([quick, *records[:2]], 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "longer", "folds"), [(300.0, 1.0, None), (100.0, 3.0, 1), (10.0, 1.0, 1)]
+)
+def test_folds_are_as_many_as_leave_networks_their_time(seconds, longer, folds):
+    records = [record(0, 40.0, source=NETWORK)]
+    assert patiently(records, 5, seconds, 2, longer) == (records, folds)

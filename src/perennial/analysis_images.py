@@ -201,11 +201,12 @@ def augmentation_of(source: str) -> tuple[str, Augment] | None:
     Args:
         source: the program; of several networks the first that changes images is taken.
     """
+    from perennial.compiler import compiled
     from perennial.lang import Call, parse
     from perennial.primitives import vocabulary
     from perennial.trainers.descent.recipe import Recipe
 
-    for node in parse(source, vocabulary()).walk():
+    for node in compiled(parse(source, vocabulary())).walk():
         if not isinstance(node, Call) or not hasattr(node.function, "recipe"):
             continue
         given = {name: literal.value for name, literal in node.parameters}

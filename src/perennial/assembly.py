@@ -15,12 +15,13 @@ import numpy as np
 
 from perennial import ensemble
 from perennial.history import Record
-from perennial.lang import Call, Lambda, Literal, Program, call, parse, to_source
+from perennial.lang import Call, Lambda, Layer, Literal, Program, call, parse, to_source
 from perennial.metrics import Metric
 from perennial.primitives import vocabulary
 from perennial.weights import Weights
 
 LARGEST_ENSEMBLE = 12
+NETWORK = "network"
 
 
 @dataclass(frozen=True)
@@ -164,11 +165,11 @@ def merge(replicas: Sequence[Sequence[bytes]]) -> tuple[bytes, ...]:
 
 
 def learner_of(source: str) -> str:
-    """The last fitted word of a program: what kind of model it is."""
+    """What kind of model a program is: its last fitted word, or `network`."""
     program = parse(source, vocabulary())
     for node in program.walk():
         if isinstance(node, Call) and getattr(node.function, "fits", False):
-            return node.function.name
+            return NETWORK if isinstance(node.function, Layer) else node.function.name
     return "program"
 
 

@@ -1,7 +1,8 @@
 """A second opinion on fresh folds: the best of many scores flatters, so the best few are trained and judged again.
 
 How many candidates, and on how many folds, follows from what their trials cost: a candidate that gets less time than
-it had in the search would be judged as somebody else.
+it had in the search would be judged as somebody else. A network that the clock stopped in the search can use more:
+where the plan is patient, the best one of each worker gets all of the time that is left.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from perennial.trial import Proposal
 
 ROUNDS = 4
 SPARE = 1.15
+QUICK_SHARE = 0.1
+LONGER, ENOUGH_ROWS = 3.0, 500
 
 
 def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
@@ -32,14 +35,21 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
         return []
     known = study.history.confirmations
     best, limit = shortlist(study, plan.confirmed), known[0].folds[1] if known else None
-    if not known and trials is None:
+    patient = plan.patient and trials is None and any(map(_is_network, best))
+    if trials is None and (patient or not known):
         folds = len(study.protocol.folds(study.training, np.arange(study.training.rows), seed=1))
-        best, limit = affordable(best, folds, _left(study, plan), max(1, study.workers))
+        left, workers = _left(study, plan), max(1, study.workers)
+        if patient:
+            longer = LONGER if study.training.rows / folds >= ENOUGH_ROWS else 1.0
+            best, count = patiently(best, folds, left, workers, longer)
+        else:
+            best, count = affordable(best, folds, left, workers)
+        limit = limit if known else count
     if not best:
         return []
     done = {(record.trial.genotype, record.folds[0]): record for record in known}
     rounds: list[dict[Genotype, Record]] = []
-    for number in range(1, (ROUNDS if trials is None else 1) + 1):
+    for number in range(1, (ROUNDS if trials is None and not patient else 1) + 1):
         wanted = best if not rounds else [record for record in best if record.trial.genotype in rounds[-1]]
         missing = [record for record in wanted if (record.trial.genotype, number) not in done]
         if missing and rounds and not _another_round(study, rounds[-1], plan):
@@ -58,7 +68,7 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
             break
         rounds.append(finished)
     members = [record for record in best if rounds and record.trial.genotype in rounds[-1]]
-    reused = all(record.weights for record in members)
+    reused = not patient and all(record.weights for record in members)
     return [
         _member(study, record if reused else None, [finished[record.trial.genotype] for finished in rounds])
         for record in members
@@ -110,11 +120,46 @@ def affordable(
     return chosen, 1 if chosen and folds > 1 else None
 
 
+def patiently(
+    records: Sequence[Record], folds: int, seconds: float, workers: int, longer: float
+) -> tuple[list[Record], int | None]:
+    """The best network for each worker, after the candidates without a network that cost little.
+
+    Args:
+        records: the best first, of which at least one is a network.
+        folds: of the protocol.
+        seconds: that are left.
+        workers: that share the work.
+        longer: how many times as long as in the search a network should have for a fold. Where a fold holds out few
+            rows, the answers on more folds are worth more than longer training.
+
+    Returns:
+        the records in the order in which they should begin, and the number of folds (None for all).
+    """
+    networks = [record for record in records if _is_network(record)][:workers]
+    quick = [
+        record
+        for record in records
+        if not _is_network(record) and SPARE * _seconds_a_fold(record) <= QUICK_SHARE * seconds
+    ]
+    longest = max(map(_seconds_a_fold, networks))
+    count = max(1, min(folds, int(seconds / (longer * longest))))
+    return quick[:workers] + networks, None if count == folds else count
+
+
+def _is_network(record: Record) -> bool:
+    return assembly.learner_of(record.source) == assembly.NETWORK
+
+
+def _seconds_a_fold(record: Record) -> float:
+    return record.trial.seconds / max(1, len(record.trial.scores))
+
+
 def _fitting(records: Sequence[Record], folds: int, seconds: float, workers: int) -> list[Record]:
     """Those that fit, each given to the worker who is free first."""
     busy, chosen = [0.0] * workers, []
     for record in records:
-        cost = SPARE * folds * record.trial.seconds / max(1, len(record.trial.scores))
+        cost = SPARE * folds * _seconds_a_fold(record)
         first = int(np.argmin(busy))
         if busy[first] + cost <= seconds:
             busy[first] += cost

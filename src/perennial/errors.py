@@ -115,6 +115,10 @@ class Diverged(PerennialError):
     """Training produced NaN or infinity."""
 
 
+class Rejected(PerennialError):
+    """A candidate costs more than is allowed, known before anything of it was built."""
+
+
 class StoreError(PerennialError):
     """A study or a library cannot be read or written."""
 
@@ -134,7 +138,7 @@ class DamagedFile(StoreError):
 class WorkerError(PerennialError):
     """A candidate failed in its worker process.
 
-    `status` is one of `failed diverged over_budget out_of_memory crashed`.
+    `status` is one of `failed diverged rejected over_budget out_of_memory crashed`.
     """
 
     def __init__(

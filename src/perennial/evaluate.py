@@ -9,17 +9,19 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from perennial import trainers
-from perennial.errors import Diverged
-from perennial.lang import FitContext, Program, parse
+from perennial import compiler, morphism, trainers
+from perennial.errors import Diverged, Rejected
+from perennial.lang import FitContext, Program, State, parse
 from perennial.metrics import Metric
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
+from perennial.spaces import Limits
 from perennial.task import Task
 from perennial.trainers import Batch
 from perennial.weights import Weights
@@ -27,6 +29,7 @@ from perennial.weights import Weights
 SMALLEST_TRAINING_SET = 50
 TRAIN_SCORE_ROWS = 5_000
 FITTING_SHARE = 0.85  # the rest is for the predictions
+NETWORK_SHARE = 0.97  # a network keeps time for them by itself
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,14 @@ class Bench:
     protocol: Protocol
     metric: Metric
     threads: int = 1
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """A candidate that was trained before: its program as text, and its packed weights, one a fold."""
+
+    source: str
+    blobs: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,8 @@ def evaluate(
     fidelity: float = 1.0,
     seconds: float = float("inf"),
     keep_above: float = float("-inf"),
+    limits: Limits | None = None,
+    parent: Ancestor | None = None,
 ) -> Outcome:
     """Trains `source` on every fold and scores it on the rows held out.
 
@@ -89,19 +102,24 @@ def evaluate(
         fidelity: 0 to 1. Below 1 only the first fold is used, with this share of its training rows.
         seconds: time for all folds together; each fold gets an equal part of what is left.
         keep_above: the weights come back only when the score reaches this.
+        limits: the most that its networks may cost.
+        parent: whose weights, of the same folds, its networks start from.
 
     Raises:
         Diverged: the predictions hold NaN or infinity.
+        Rejected: it is over a limit; nothing was built.
     """
     program = parse(source, vocabulary())
+    _refuse_oversized(program, bench.task, limits)
     folds = bench.protocol.folds(bench.task, np.arange(bench.task.rows), seed=fold_seed)[:fold_limit]
     if fidelity < 1.0:
         folds = [_shrink(folds[0], fidelity, seed)]
     start, results = time.monotonic(), []
     for number, (train, validation) in enumerate(folds):
         left = seconds - (time.monotonic() - start)
-        deadline = time.monotonic() + FITTING_SHARE * left / (len(folds) - number)
-        results.append(_fit_fold(bench, program, train, validation, seed + number, deadline))
+        deadline = time.monotonic() + _fitting_share(program) * left / (len(folds) - number)
+        initial = {} if parent is None else _inherited(bench.task, parent, number, program, seed)
+        results.append(_fit_fold(bench, program, train, validation, seed + number, deadline, initial))
     return _gather(bench, program, folds, results, time.monotonic() - start, keep_above)
 
 
@@ -125,6 +143,27 @@ def overfit(bench: Bench, *, source: str, seed: int, seconds: float = float("inf
     return _gather(bench, program, [fold], [result], time.monotonic() - start, float("inf"))
 
 
+def _fitting_share(program: Program) -> float:
+    return NETWORK_SHARE if compiler.heads(program) else FITTING_SHARE
+
+
+def _refuse_oversized(program: Program, task: Task, limits: Limits | None) -> None:
+    if limits is None or not compiler.heads(program):
+        return
+    broken = limits.broken_by(compiler.size(program, (task.input_type,), task.output_type))
+    if broken:
+        raise Rejected(f"Too large before it was built: {broken}.")
+
+
+def _inherited(task: Task, parent: Ancestor, number: int, program: Program, seed: int) -> Mapping[str, State]:
+    """Weights of the layers to start from, by node hash; none where the two are no networks."""
+    source = parse(parent.source, vocabulary())
+    if number >= len(parent.blobs) or not (compiler.heads(source) and compiler.heads(program)):
+        return {}
+    states = compiler.split(source, Weights.from_bytes(parent.blobs[number]))
+    return morphism.inherit(source, states, program, (task.input_type,), seed).states
+
+
 @dataclass(frozen=True)
 class _FoldResult:
     weights: Weights
@@ -135,12 +174,19 @@ class _FoldResult:
 
 
 def _fit_fold(
-    bench: Bench, program: Program, train: np.ndarray, validation: np.ndarray, seed: int, deadline: float
+    bench: Bench,
+    program: Program,
+    train: np.ndarray,
+    validation: np.ndarray,
+    seed: int,
+    deadline: float,
+    initial: Mapping[str, State] | None = None,
 ) -> _FoldResult:
     task, metric = bench.task, bench.metric
     rows = np.concatenate([train, validation])
     inputs = {name: column[rows] for name, column in task.inputs.items()}
     curve: list[dict[str, Any]] = []
+    sample = np.sort(np.random.default_rng(seed).permutation(len(train))[:TRAIN_SCORE_ROWS])
     context = FitContext(
         output=task.output_type,
         train_rows=len(train),
@@ -150,20 +196,19 @@ def _fit_fold(
         types=(task.input_type,),
         curve=curve,
         sample_weight=None if task.sample_weight is None else task.sample_weight[rows],
+        wanted=np.concatenate([sample, np.arange(len(train), len(rows))]),
+        initial=initial or {},
     )
     batch = Batch((task.schema.argument(inputs),), task.target[rows], len(train))
     fitted = trainers.resolve(program).fit(program, batch, context)
     predictions = np.asarray(fitted.predictions, dtype=np.float64)
-    held_out, seen = predictions[len(train) :], predictions[: len(train)]
+    held_out, seen = predictions[len(sample) :], predictions[: len(sample)]
     if not np.isfinite(held_out).all():
         raise Diverged(
             "The predictions hold NaN or infinity.",
             where=f"{int((~np.isfinite(held_out)).sum())} of {held_out.size} validation values",
         )
-    sample = np.random.default_rng(seed).permutation(len(train))[:TRAIN_SCORE_ROWS]
-    train_score = (
-        metric.score(task.target[train[sample]], seen[sample]) if np.isfinite(seen).all() else float("nan")
-    )
+    train_score = metric.score(task.target[train[sample]], seen) if np.isfinite(seen).all() else float("nan")
     return _FoldResult(
         fitted.weights, held_out, metric.score(task.target[validation], held_out), train_score, curve
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ from perennial.weights import LARGEST_BYTES, Weights
 
 MODEL_FILE, VERSION = "model.json", 1
 LARGEST_JSON = 256 * 2**20
-CHUNK_ROWS = 50_000
+CHUNK_ROWS, CHUNK_NUMBERS = 50_000, 50_000_000
 
 
 class Model:
@@ -76,9 +77,9 @@ class Model:
     def predict_values(self, columns: dict[str, np.ndarray]) -> np.ndarray:
         """The prediction for canonical columns: probabilities `(n, k)`, values `(n,)` or `(n, m)`."""
         rows = len(next(iter(columns.values()))) if columns else 0
-        parts = []
-        for start in range(0, max(1, rows), CHUNK_ROWS):
-            part = {name: column[start : start + CHUNK_ROWS] for name, column in columns.items()}
+        parts, chunk = [], _rows_at_once(columns)
+        for start in range(0, max(1, rows), chunk):
+            part = {name: column[start : start + chunk] for name, column in columns.items()}
             argument = self.codec.argument(part)
             predictions = [evaluate(self._joined, argument, states=states) for states in self._states]
             parts.append(np.mean(predictions, axis=0))
@@ -181,6 +182,12 @@ class Model:
                 where=str(folder),
                 todo="Restore the folder from a copy.",
             ) from error
+
+
+def _rows_at_once(columns: dict[str, np.ndarray]) -> int:
+    """How many rows are predicted together: fewer when each is large, such as an image."""
+    numbers = sum(math.prod(column.shape[1:]) for column in columns.values())
+    return max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // max(1, numbers)))
 
 
 def _check_complete(program: Program, replicas: tuple[Weights, ...]) -> None:

@@ -8,6 +8,7 @@ from perennial.errors import UsageError
 
 DEFAULT_SECONDS = 60.0
 SHORTEST_SHARED = 10.0
+LEAST_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -18,16 +19,18 @@ class Shares:
         search: share of the time before the final test that is spent on finding candidates.
         candidate: at most this share for one of them.
         confirmed: how many of the best are trained again on fresh folds.
+        patient: whether the best networks get all of the time that is left then, instead of as much as before.
     """
 
     search: float
     candidate: float
     confirmed: int
+    patient: bool = False
 
 
 SHARES = {
     "table": Shares(search=0.69, candidate=0.25, confirmed=12),
-    "image": Shares(search=0.6, candidate=0.25, confirmed=6),
+    "image": Shares(search=0.45, candidate=0.08, confirmed=6, patient=True),
 }
 
 
@@ -42,13 +45,19 @@ class Plan:
     confirm_end: float
     candidate: float
     confirmed: int
+    patient: bool = False
+
+    @property
+    def least(self) -> float:
+        """Seconds without which a candidate is not begun: a network that the clock cuts short says little."""
+        return LEAST_SHARE * self.candidate if self.patient else 0.0
 
     @staticmethod
     def of(seconds: float, modality: str = "table") -> Plan:
         """The plan of a budget; without any (`inf`) nothing ends.
 
         >>> Plan.of(60.0)
-        Plan(search_end=37.3, confirm_end=54.0, candidate=13.5, confirmed=12)
+        Plan(search_end=37.3, confirm_end=54.0, candidate=13.5, confirmed=12, patient=False)
         """
         shares = SHARES[modality]
         confirm_end = seconds - max(min(2.5, seconds * 0.5), min(0.1 * seconds, 60.0))
@@ -60,6 +69,7 @@ class Plan:
             round(confirm_end, 1),
             round(confirm_end * shares.candidate, 1),
             shares.confirmed,
+            shares.patient,
         )
 
 

@@ -20,10 +20,10 @@ import numpy as np
 
 from perennial import strategies
 from perennial.errors import StudyChanged, UsageError
-from perennial.evaluate import Bench, Outcome, derive_seed, pack_array, unpack_array
+from perennial.evaluate import Ancestor, Bench, Outcome, derive_seed, pack_array, unpack_array
 from perennial.executors import Executor, Future, Inline, Job, Processes
 from perennial.history import History, Record
-from perennial.lang import Program, to_source
+from perennial.lang import Layer, Program, to_source
 from perennial.metrics import Metric
 from perennial.protocol import Protocol
 from perennial.scheduler import resolve as resolve_scheduler
@@ -36,7 +36,10 @@ from perennial.trial import Proposal, Trial
 KEPT_WEIGHTS = 12
 FAILURES_IN_A_ROW = 10
 KILL_GRACE_SECONDS = 2.0
-WARM_MODULES = ("lightgbm", "sklearn.linear_model", "sklearn.ensemble", "sklearn.metrics")
+WARM_MODULES = {
+    "table": ("lightgbm", "sklearn.linear_model", "sklearn.ensemble", "sklearn.metrics"),
+    "image": ("torch", "keras", "sklearn.linear_model", "sklearn.metrics"),
+}
 CELLS_FOR_THREADS = 200_000
 STOP_GRACE_SECONDS = 1.0
 
@@ -149,6 +152,7 @@ class Study:
         protocol: how it is judged; `None` lets perennial propose one.
         metric: a name such as `roc_auc`; `None` lets perennial choose.
         out: the study folder; `None` keeps everything in memory.
+        sized_for: seconds that the networks of the modality's space are sized for; a study keeps what it began with.
         seed: of every random decision.
         workers: processes, at most one a core is useful; 0 evaluates in this process.
         memory: bytes a worker may use.
@@ -169,6 +173,7 @@ class Study:
         protocol: Protocol | None = None,
         metric: str | Metric | None = None,
         out: str | Path | None = None,
+        sized_for: float = float("inf"),
         seed: int = 0,
         workers: int | None = None,
         memory: int | None = None,
@@ -193,8 +198,10 @@ class Study:
         self.metric = self.protocol.metric
         self.train_rows, self.sealed = self.protocol.split(task, already_opened=self.history.opened)
         self.training = task.take(self.train_rows)
+        stored = self.history.created.get("sized_for", sized_for)
+        self.sized_for = float("inf") if stored is None else stored
         self.space = space or space_for(
-            task.modality, task.input_type, task.output_type, len(self.train_rows)
+            task.modality, task.input_type, task.output_type, len(self.train_rows), self.sized_for
         )
         self.strategy = resolve_scheduler(scheduler, strategies.resolve(strategy, self.space, seed))
         self.clock = Clock(float("inf"), self.history.seconds_spent)
@@ -277,6 +284,7 @@ class Study:
             task=self.task.name,
             fingerprint=self.task.fingerprint,
             seed=self.seed,
+            sized_for=self.sized_for,
             configuration=configuration,
             versions=_versions(),
             machine=_machine(),
@@ -294,7 +302,11 @@ class Study:
                 self._executor = Inline(shared=bench)
             else:
                 self._executor = Processes(
-                    self.workers, shared=bench, memory=self.memory, threads=threads, warm=WARM_MODULES
+                    self.workers,
+                    shared=bench,
+                    memory=self.memory,
+                    threads=threads,
+                    warm=WARM_MODULES[self.task.modality],
                 )
         return self._executor
 
@@ -314,6 +326,7 @@ class Study:
         seconds: float = float("inf"),
         trials: int | None = None,
         limit: float = float("inf"),
+        least: float = 0.0,
     ) -> list[Record]:
         """Asks, evaluates and tells until the source has nothing left, or time or trials are used up.
 
@@ -323,17 +336,19 @@ class Study:
             seconds: for this call.
             trials: at most so many candidates.
             limit: seconds for one candidate.
+            least: no candidate begins with less time than this.
 
         Returns:
             the records of this call, in the order in which they finished.
         """
         end = time.monotonic() + seconds
+        last = end - least
         queue = _Queue(source, trials)
         running: dict[Future, _Running] = {}
         finished: list[Record] = []
         failures: list[str] = []
         while True:
-            self._fill(queue, screening, running, end, limit)
+            self._fill(queue, screening, running, end, limit, last)
             if not running:
                 return finished
             queue.prefetch()
@@ -341,7 +356,7 @@ class Study:
                 return finished
             done = [(future, running.pop(future)) for future in self.executor.wait(0.2)]
             self._retry_crashed(done, screening, running)
-            self._fill(queue, screening, running, end, limit)
+            self._fill(queue, screening, running, end, limit, last)
             for future, entry in done:
                 record = self._write(future, entry, screening)
                 finished.append(record)
@@ -354,9 +369,11 @@ class Study:
                 self.emit("verdict", stage=screening.stage, text=text, data={})
                 return finished
 
-    def _fill(self, queue: _Queue, screening: Screening, running: dict, end: float, limit: float) -> None:
-        """Gives each idle worker a candidate, before anything else is done."""
-        while len(running) < max(1, self.workers) and not self.stopping and time.monotonic() < end:
+    def _fill(
+        self, queue: _Queue, screening: Screening, running: dict, end: float, limit: float, last: float
+    ) -> None:
+        """Gives each idle worker a candidate, before anything else is done; none begins after `last`."""
+        while len(running) < max(1, self.workers) and not self.stopping and time.monotonic() < last:
             proposal = queue.take()
             if proposal is None:
                 return
@@ -413,12 +430,20 @@ class Study:
     ) -> tuple[Future, _Running]:
         program = self.space.freeze(proposal.genotype)
         keep_above = float("-inf") if screening.keep else self._keep_above()
-        future = self.executor.submit(self._job(program, screening, keep_above, seconds, proposal.fidelity))
+        parent = self._parent(proposal, screening)
+        job = self._job(program, screening, keep_above, seconds, proposal.fidelity, parent)
+        future = self.executor.submit(job)
         self.doing = f"{screening.stage}: {', '.join(_words(program))}"
         return future, _Running(proposal, program, seconds, retried)
 
     def _job(
-        self, program: Program, screening: Screening, keep_above: float, seconds: float, fidelity: float = 1.0
+        self,
+        program: Program,
+        screening: Screening,
+        keep_above: float,
+        seconds: float,
+        fidelity: float = 1.0,
+        parent: Ancestor | None = None,
     ) -> Job:
         arguments = {
             "source": to_source(program),
@@ -428,9 +453,21 @@ class Study:
             "fidelity": fidelity,
             "seconds": float("inf") if self.deterministic else max(0.2, seconds),
             "keep_above": keep_above,
+            "limits": self.space.limits,
+            "parent": parent,
         }
         hard = float("inf") if np.isinf(seconds) else max(0.2, seconds) * 1.25 + KILL_GRACE_SECONDS
         return Job("perennial.evaluate:evaluate", arguments, min(hard, max(1.0, self.clock.left)))
+
+    def _parent(self, proposal: Proposal, screening: Screening) -> Ancestor | None:
+        """Whose weights the candidate starts from, where it wants them and they were fitted on the same folds."""
+        if proposal.weights_from != "parent" or proposal.fidelity < 1.0:
+            return None
+        folds = (screening.fold_seed, screening.fold_limit)
+        for record in self.history.records:
+            if record.trial.number in proposal.parents and record.weights and record.folds == folds:
+                return Ancestor(record.source, self.replicas(record))
+        return None
 
     def _keep_above(self) -> float:
         scored = self.history.scored
@@ -555,10 +592,9 @@ def default_workers() -> int:
 
 def _words(program: Program) -> list[str]:
     """The fitted words of a program, the last one first: what a person would call it."""
+    words = [getattr(node, "function", None) for node in program.walk()]
     names = [
-        node.function.name
-        for node in program.walk()
-        if getattr(getattr(node, "function", None), "fits", False)
+        "network" if isinstance(word, Layer) else word.name for word in words if getattr(word, "fits", False)
     ]
     return list(dict.fromkeys(names))[:1] or ["program"]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from typing import Any, TextIO
 
 PLAIN_LINE_SECONDS = 10.0
@@ -115,12 +116,9 @@ def describe(kind: str, data: dict[str, Any]) -> str | None:
 
 
 def _sensed(data: dict[str, Any]) -> str:
-    kinds: dict[str, int] = {}
-    for column in data["columns"]:
-        kinds[column["kind"]] = kinds.get(column["kind"], 0) + 1
-    lines = [
-        f"  {data['rows']} rows; columns: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    ]
+    kinds = Counter(column["kind"] for column in data["columns"])
+    inputs = "columns: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    lines = [f"  {data['rows']} rows; {inputs if kinds else 'each is ' + data['input_type']}"]
     lines += [
         f"  {finding['level']}: {finding['what']}"
         for finding in data["findings"]

@@ -41,6 +41,7 @@ STRENGTHS = (0.33, 0.67, 1.0)
 SECONDS_PER_CELL = 1e-5
 PREDICTION_INTERVAL = (0.05, 0.95)
 FEWEST_SHARED = 100
+SECONDS_FOR_AUGMENTED = 6.0
 
 
 def grow(
@@ -117,6 +118,7 @@ def grow(
             scheduler=scheduler,
             protocol=judging,
             out=out,
+            sized_for=budget,
             seed=seed,
             workers=workers,
             memory=memory,
@@ -269,13 +271,14 @@ def overfit(study: Study, plan: Plan, limit: int | None, trials: int | None) -> 
     openers = [Proposal(genotype, origin="opener") for genotype in _untried(study, _openers(study))]
     if openers:
         study.stage("overfit", "strong openers, cheapest first; then one with every brake off")
-        share = 0.6 * (plan.search_end - study.clock.elapsed)
+        share = 1.0 if plan.patient else 0.6
         study.search(
             Listed(openers),
             Screening("overfit", fold_limit=limit),
-            seconds=share,
+            seconds=share * (plan.search_end - study.clock.elapsed),
             trials=_rest(study, trials),
             limit=plan.candidate,
+            least=plan.least,
         )
     best = study.best
     if best is None or _over(study, plan.search_end) or _enough(study, trials) or _told(study, "overfit"):
@@ -289,6 +292,7 @@ def overfit(study: Study, plan: Plan, limit: int | None, trials: int | None) -> 
         seconds=_until(study, plan.search_end),
         trials=1,
         limit=plan.candidate,
+        least=plan.least,
     )
     if records and records[0].value is not None:
         _say_how_it_fits(study, records[0])
@@ -318,14 +322,17 @@ def regularise(study: Study, plan: Plan, limit: int | None, trials: int | None) 
     ]
     if not proposals:
         return
-    study.stage("regularise", "the best so far with more and more regularisation")
     share = 0.4 * _until(study, plan.search_end)
+    if share < best.trial.seconds:
+        return
+    study.stage("regularise", "the best so far with more and more regularisation")
     records = study.search(
         Listed(proposals),
         Screening("regularise", fold_limit=limit),
         seconds=share,
         trials=_rest(study, trials),
         limit=plan.candidate,
+        least=plan.least,
     )
     scored = [record for record in records if record.value is not None]
     better = [record for record in scored if record.trial.score > best.trial.score]
@@ -350,6 +357,7 @@ def tune(study: Study, plan: Plan, limit: int | None, trials: int | None) -> Non
         seconds=_until(study, plan.search_end),
         trials=_rest(study, trials),
         limit=plan.candidate,
+        least=plan.least,
     )
 
 
@@ -513,6 +521,10 @@ def _explain_images(study: Study, answer: Candidate) -> None:
     loss = analysis.row_loss(task.problem, target, answer.predictions)
     study.emit("analysis", **analysis_images.samples(task, study.seed))
     study.emit("analysis", **analysis_images.errors(task, answer.rows, target, answer.predictions, loss))
+    changed = analysis_images.augmentation_of(answer.source)
+    if changed is not None and study.clock.left > SECONDS_FOR_AUGMENTED:
+        text, augment = changed
+        study.emit("analysis", **analysis_images.augmentations(task, augment, text, study.seed))
     left = study.clock.left
     if study.stopping or left < 3.0 or answer.kind == "baseline":
         return

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Self
 
-from perennial.errors import Diverged, PerennialError, UsageError, WorkerError
+from perennial.errors import Diverged, PerennialError, Rejected, UsageError, WorkerError
 
 TRACEBACK_LINES = 12
 MESSAGE_LENGTH = 1_000
@@ -84,7 +84,8 @@ class Future:
         """What the function returned.
 
         Raises:
-            WorkerError: it failed; `.status` is one of `failed diverged over_budget out_of_memory crashed`.
+            WorkerError: it failed; `.status` is one of
+                `failed diverged rejected over_budget out_of_memory crashed`.
             UsageError: the job has not ended yet.
         """
         if not self.done:
@@ -152,8 +153,9 @@ def call(function: str, shared: Any, arguments: Mapping[str, Any]) -> Any:
         return getattr(import_module(module), name)(shared, **arguments)
     except MemoryError as error:
         raise WorkerError("Out of memory.", where=_place(), status="out_of_memory") from error
-    except Diverged as error:
-        raise WorkerError(error.what, where=error.where, why=error.why, status="diverged") from error
+    except (Diverged, Rejected) as error:
+        status = type(error).__name__.lower()
+        raise WorkerError(error.what, where=error.where, why=error.why, status=status) from error
     except WorkerError:
         raise
     except PerennialError as error:

@@ -85,6 +85,7 @@ class FitContext:
         types: types of the inputs.
         curve: the word appends `{"step": int, "train": float, "validation": float}` as it learns.
         sample_weight: one weight per row (all rows), or None.
+        wanted: the rows whose predictions are asked for, as positions; `None` is all of them.
         node: hash of the program node that is fitted.
         initial: weights to start from, by the hash of the node; a node without any starts fresh.
         resume: checkpoints of training to go on from, by the hash of the node.
@@ -100,6 +101,7 @@ class FitContext:
     types: tuple[Type, ...] = ()
     curve: list = field(default_factory=list)
     sample_weight: Array | None = None
+    wanted: Array | None = None
     node: str = ""
     initial: Mapping[str, State] = field(default_factory=dict)
     resume: Mapping[str, State] = field(default_factory=dict)

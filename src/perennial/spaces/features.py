@@ -5,34 +5,13 @@ They answer within seconds, and a network has to beat them.
 
 from __future__ import annotations
 
-from perennial.lang import Lambda, Program, Var, call
-from perennial.lang.types import Type
+from perennial.lang import Program, call
 from perennial.primitives import vocabulary
-from perennial.spaces.base import Space, integer, one_of, real
-from perennial.spaces.genotype import Genotype
+from perennial.spaces.base import integer, one_of, real
 
 IMAGE = "image"
 FEATURES = {"edges": 0, "patches": 1, "both": 2}
 LEARNERS = {"linear": 0, "kernel_ridge": 1, "lightgbm": 2}
-
-
-def feature_space(input_type: Type, output: Type) -> Space:
-    """Programs from an image to a prediction.
-
-    Args:
-        input_type: `Image[height, width, channels]`.
-        output: `Dist[k]`, `Real`, `Tensor[m]` or `Marginals[m]`.
-    """
-    return Space(Lambda((IMAGE,), on_features(Var(IMAGE))))
-
-
-def feature_openers(space: Space) -> list[Genotype]:
-    """Each kind of feature with each kind of learner, the cheapest first."""
-    pairs = [("edges", "kernel_ridge"), ("edges", "linear"), ("patches", "linear"), ("both", "linear"), ("patches", "kernel_ridge"), ("edges", "lightgbm")]  # fmt: skip
-    return [
-        space.repair({"features": FEATURES[feature], "learner": LEARNERS[learner]})
-        for feature, learner in pairs
-    ]
 
 
 def on_features(image: Program) -> Program:

@@ -59,7 +59,7 @@ def network_space(
 
 
 def network_portfolio(space: Space) -> list[Genotype]:
-    """Strong openers, cheapest first: features without a network, then each kind of network, then variants."""
+    """Strong openers: features without a network, kinds of networks, then variants. A baseline is linear on edges."""
 
     def on(features: str, learner: str) -> Genotype:
         return space.repair({"model": 1, "features": FEATURES[features], "learner": LEARNERS[learner]})
@@ -72,14 +72,13 @@ def network_portfolio(space: Space) -> list[Genotype]:
         label: max(NARROWEST, value // 2) for label, value in default.items() if label.endswith("width")
     }
     openers = [
-        on("edges", "linear"),
         on("edges", "kernel_ridge"),
-        network("plain", **narrow),
         network("plain"),
-        on("patches", "linear"),
-        network("plain", flip=1),
         network("residual"),
+        network("plain", **narrow),
+        network("plain", flip=1),
         network("plain", cutout=0.3, trivial=0.3),
+        on("patches", "linear"),
         network("cell"),
     ]
     return list(dict.fromkeys(openers))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from perennial.lang.types import Type
 from perennial.spaces.base import Space
-from perennial.spaces.features import feature_openers, feature_space
 from perennial.spaces.genotype import Genotype
+from perennial.spaces.networks import network_portfolio, network_space
 from perennial.spaces.tables import portfolio, table_space
 
 
-def space_for(modality: str, input_type: Type, output: Type, rows: int) -> Space:
+def space_for(modality: str, input_type: Type, output: Type, rows: int, seconds: float = math.inf) -> Space:
     """The space of a modality, sized to the rows.
 
     Args:
@@ -17,12 +19,13 @@ def space_for(modality: str, input_type: Type, output: Type, rows: int) -> Space
         input_type: of one example.
         output: `Dist[k]`, `Real`, `Tensor[m]` or `Marginals[m]`.
         rows: to learn from.
+        seconds: of the whole study; networks are sized to them.
     """
     if modality == "image":
-        return feature_space(input_type, output)
+        return network_space(input_type, output, rows, seconds)
     return table_space(input_type, output, rows)
 
 
 def openers_for(modality: str, space: Space) -> list[Genotype]:
     """Strong candidates of that space, the most for their time first."""
-    return feature_openers(space) if modality == "image" else portfolio(space)
+    return network_portfolio(space) if modality == "image" else portfolio(space)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from perennial.compiler import compiled, original_states
-from perennial.lang import Call, FitContext, Learner, Network, Program, State, evaluate, typed
+from perennial.lang import Call, FitContext, Lambda, Learner, Network, Program, State, evaluate, typed
 from perennial.lang.ops import Op
 from perennial.weights import Weights
 
@@ -39,7 +39,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The weights, and the predictions of the program for all rows of the batch."""
+    """The weights, and the predictions of the program for the rows that `context.wanted` asks for."""
 
     weights: Weights
     predictions: Any
@@ -56,7 +56,8 @@ class Trainer(ABC):
     def fit(self, program: Program, data: Batch, context: FitContext) -> Fitted:
         """Fits every fitted word of the program.
 
-        `context.types` are the types of the program's arguments, `context.output` the type to predict.
+        `context.types` are the types of the program's arguments, `context.output` the type to predict,
+        `context.wanted` the rows to predict.
         """
 
 
@@ -78,6 +79,7 @@ def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNet
     Learners fit themselves; a `Network` is handed to `fit_network`, and so are layers, joined to networks.
     """
     joined = compiled(program)
+    outermost = joined.body if isinstance(joined, Lambda) else joined
     types = typed(joined, context.types, context.output)
     states: dict[str, State] = {}
 
@@ -92,7 +94,12 @@ def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNet
             states[node.hash], result = op.fit_call(values, data.target, own, **parameters)
             return result
         states[node.hash] = fit_network(op, values, data.target, own, parameters)
+        if node is outermost and context.wanted is not None:
+            values = tuple(value[context.wanted] for value in values)
         return op.call(*values, state=states[node.hash], **parameters)
 
     predictions = evaluate(joined, *data.arguments, apply=apply, max_size=MOST_STEPS)
+    ready = isinstance(outermost, Call) and isinstance(outermost.function, Network)
+    if context.wanted is not None and not ready:
+        predictions = predictions[context.wanted]
     return Fitted(Weights(original_states(program, states)), predictions)

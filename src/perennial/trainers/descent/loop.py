@@ -243,9 +243,13 @@ class Loop:
             weights = None if self.row_weights is None else self.row_weights[n:].to(self.device)
             found = loss(self.context.output.name, torch.cat(raw), truth, weights, 0.0).item()
         seconds = time.monotonic() - begin
-        predicted = VIEWS[self.recipe.test_time] * len(self.truth)
+        predicted = VIEWS[self.recipe.test_time] * self._wanted()
         self.closing_seconds = seconds + seconds * predicted / (len(self.truth) - n)
         return found if math.isfinite(found) else math.inf
+
+    def _wanted(self) -> int:
+        """How many rows will be predicted after the last step."""
+        return len(self.truth) if self.context.wanted is None else len(self.context.wanted)
 
     def _rows_at_once(self) -> int:
         """How many rows are evaluated together: fewer when each is large."""
@@ -255,14 +259,14 @@ class Loop:
     def _fit_to_deadline(self) -> None:
         """The schedule ends where the time does, by what a step has cost so far, validation included.
 
-        What comes after the last step, a last validation and the predictions for all rows, has its time too.
+        What comes after the last step, a last validation and the predictions, has its time too.
         """
         progress, seconds = self.progress, self.clock.seconds_per_step(self.progress.step)
         if math.isinf(self.context.deadline) or seconds is None:
             return
         if not self.closing_seconds:
             views = VIEWS[self.recipe.test_time]
-            rows = (1 + views) * len(self.truth) - self.context.train_rows
+            rows = views * self._wanted() + len(self.truth) - self.context.train_rows
             self.closing_seconds = FORWARD_SHARE * seconds * rows / self.batch
         left = self.context.deadline - time.monotonic() - SPARE_SECONDS - self.closing_seconds
         progress.end = max(progress.step + 1, min(progress.asked, progress.step + int(left / seconds)))
