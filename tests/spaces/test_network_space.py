@@ -79,13 +79,13 @@ def test_every_move_stays_in_the_space_and_freezes(space, family):
             typed(program, (COLOUR,), Dist(10))
 
 
-def test_openers_differ_and_begin_with_the_cheapest(space):
+def test_openers_differ_and_begin_without_a_network(space):
     openers = network_portfolio(space)
     programs = [space.freeze(genotype) for genotype in openers]
     assert len(set(openers)) == len(openers) >= 8
-    assert words_of(programs[0]) == {"hog", "linear"}
+    assert words_of(programs[0]) == {"hog", "kernel_ridge"}
     networks = [cost_of(p, COLOUR, Dist(10))["flops"] for p in programs if "head" in words_of(p)]
-    assert len(networks) >= 5 and networks[0] == min(networks)
+    assert len(networks) >= 5 and len(set(networks)) >= 3
     assert all(genotype in space for genotype in openers)
     assert any("sum_of" in words_of(program) for program in programs)
 
