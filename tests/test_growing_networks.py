@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from perennial import Study, Task, compiler
+from perennial import Study, Task, compiler, workflow
 from perennial.errors import Rejected
 from perennial.evaluate import Ancestor, Bench, evaluate
 from perennial.history import Record
@@ -152,3 +152,38 @@ def test_a_record_says_whether_it_is_a_network():
             Listed([Proposal(study.space.repair({"width": 4}))]), Screening("tune", fold_limit=1)
         )
     assert isinstance(record, Record) and _is_network(record)
+
+
+@pytest.mark.parametrize(("symmetric", "same"), [(True, True), (False, False)])
+def test_mirror_images_are_asked_of_the_baseline(symmetric, same):
+    """Bars that rise or lie are what they are in a mirror; slanted ones turn into each other."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 60, (120, 16, 16, 1))
+    for number, image in enumerate(images):
+        row, column = generator.integers(3, 13, 2)
+        if symmetric:
+            image[:, column] += 150 * (number % 2)
+            image[row, :] += 150 * (1 - number % 2)
+        else:
+            slant = np.eye(16, dtype=int)[:, :, None] * 150
+            image += slant if number % 2 else slant[:, ::-1]
+    task = Task.from_data((images.astype(np.uint8), np.array(["one", "two"] * 60)))
+    with Study(task, workers=0) as study:
+        study.start(60.0)
+        workflow.tell_the_protocol(study)
+        workflow.fit_baselines(study, 1)
+        workflow.ask_for_mirrors(study)
+        [verdict] = study.history.verdicts
+        assert verdict["data"]["same"] is same and "mirror images" in verdict["text"]
+        openers = workflow._openers(study)
+        assert np.mean([g["flip"] for g in openers if "flip" in g]) > 0.5 if same else True
+        workflow.ask_for_mirrors(study)
+        assert len(study.history.verdicts) == 1
+
+
+@pytest.mark.parametrize(("flip", "views"), [(True, "flip"), (False, "none")])
+def test_a_prediction_is_the_mean_of_the_views_that_training_saw(flip, views):
+    words, x = vocabulary(), Var("image")
+    pooled = call(words["global_pool"], call(words["pixels"], x))
+    head = call(words["head"], pooled, flip=flip, test_time="trained")
+    assert compiler.Compiled(head).recipe()["test_time"] == views

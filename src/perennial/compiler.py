@@ -54,8 +54,11 @@ class Compiled(Network):
         return fresh("prediction")
 
     def recipe(self, **parameters: Any) -> dict[str, Any]:
-        """The parameters of the head."""
-        return settings_of(self.head)
+        """The parameters of the head; which views a prediction needs follows from them."""
+        settings = settings_of(self.head)
+        if settings["test_time"] == "trained":
+            settings["test_time"] = "flip" if settings["flip"] else "none"
+        return settings
 
     # -- what comes in -----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ where the plan is patient, the best one of each worker gets all of the time that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from perennial.assembly import Member
 from perennial.history import Record
 from perennial.plan import Plan
 from perennial.spaces import Genotype
+from perennial.spaces.networks import for_long_training
 from perennial.study import Listed, Screening, Study
 from perennial.trial import Proposal
 
@@ -42,6 +44,7 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
         if patient:
             longer = LONGER if study.training.rows / folds >= ENOUGH_ROWS else 1.0
             best, count = patiently(best, folds, left, workers, longer)
+            best = _for_long_training(study, best)
         else:
             best, count = affordable(best, folds, left, workers)
         limit = limit if known else count
@@ -145,6 +148,18 @@ def patiently(
     longest = max(map(_seconds_a_fold, networks))
     count = max(1, min(folds, int(seconds / (longer * longest))))
     return quick[:workers] + networks, None if count == folds else count
+
+
+def _for_long_training(study: Study, records: Sequence[Record]) -> list[Record]:
+    """The best network with the augmentation it had, the others with more: their average is better than either."""
+    first = next(record for record in records if _is_network(record))
+    mirrored = study.history.mirrored
+
+    def changed(record: Record) -> Record:
+        genotype = for_long_training(study.space, record.trial.genotype, mirrored, strong=record is not first)
+        return replace(record, trial=replace(record.trial, genotype=genotype))
+
+    return list({record.trial.genotype: record for record in map(changed, records)}.values())
 
 
 def _is_network(record: Record) -> bool:

@@ -139,6 +139,11 @@ class History:
         return self.baselines[0] if self.baselines else None
 
     @property
+    def mirrored(self) -> bool:
+        """Whether mirror images were found to mean the same."""
+        return any(verdict["data"].get("same") for verdict in self.verdicts if verdict["stage"] == "mirror")
+
+    @property
     def seconds_spent(self) -> float:
         """Seconds of all sessions together, as far as the journal was told."""
         return sum(session.get("seconds", 0.0) for session in self.sessions)

@@ -19,18 +19,25 @@ class Shares:
         search: share of the time before the final test that is spent on finding candidates.
         candidate: at most this share for one of them.
         confirmed: how many of the best are trained again on fresh folds.
+        closing: share for the test, the explanations and the report, up to a minute.
+        longest: most seconds for one candidate, as a number and a share of the time; the smaller of this and `candidate`
+            holds.
         patient: whether the best networks get all of the time that is left then, instead of as much as before.
     """
 
     search: float
     candidate: float
     confirmed: int
+    closing: float = 0.1
+    longest: tuple[float, float] = (float("inf"), 0.0)
     patient: bool = False
 
 
 SHARES = {
     "table": Shares(search=0.69, candidate=0.25, confirmed=12),
-    "image": Shares(search=0.45, candidate=0.08, confirmed=6, patient=True),
+    "image": Shares(
+        search=0.35, candidate=0.08, confirmed=6, closing=0.06, longest=(50.0, 0.02), patient=True
+    ),
 }
 
 
@@ -38,7 +45,7 @@ SHARES = {
 class Plan:
     """Seconds of the whole study at which each part must have ended.
 
-    The last tenth (two seconds at least) pays for the test, the explanations and the report.
+    The last part (two seconds at least) pays for the test, the explanations and the report.
     """
 
     search_end: float
@@ -60,14 +67,15 @@ class Plan:
         Plan(search_end=37.3, confirm_end=54.0, candidate=13.5, confirmed=12, patient=False)
         """
         shares = SHARES[modality]
-        confirm_end = seconds - max(min(2.5, seconds * 0.5), min(0.1 * seconds, 60.0))
+        confirm_end = seconds - max(min(2.5, seconds * 0.5), min(shares.closing * seconds, 60.0))
         if seconds == float("inf"):
             confirm_end = seconds
         search = confirm_end * shares.search if seconds >= SHORTEST_SHARED else confirm_end
+        most, part = shares.longest
         return Plan(
             round(search, 1),
             round(confirm_end, 1),
-            round(confirm_end * shares.candidate, 1),
+            round(min(confirm_end * shares.candidate, most + part * confirm_end), 1),
             shares.confirmed,
             shares.patient,
         )

@@ -42,6 +42,7 @@ SECONDS_PER_CELL = 1e-5
 PREDICTION_INTERVAL = (0.05, 0.95)
 FEWEST_SHARED = 100
 SECONDS_FOR_AUGMENTED = 6.0
+MIRRORED_ROWS, MIRRORED_SHARE = 2_000, 0.9
 
 
 def grow(
@@ -143,6 +144,7 @@ def grow_study(study: Study, budget: float, trials: int | None = None, began: fl
     tell_the_protocol(study)
     limit = screening_folds(study, plan)
     answer = fit_baselines(study, limit)
+    ask_for_mirrors(study)
     overfit(study, plan, limit, trials)
     regularise(study, plan, limit, trials)
     tune(study, plan, limit, trials)
@@ -250,6 +252,24 @@ def _baseline_candidate(study: Study, baseline: dict[str, Any]) -> Candidate:
     )
 
 
+def ask_for_mirrors(study: Study) -> None:
+    """Whether mirror images mean the same: a baseline that never saw any knows them nearly as well, or does not."""
+    fitted = [entry for entry in study.history.baselines[1:] if entry.get("weights")]
+    if study.task.modality != "image" or not fitted or _told(study, "mirror") or _hurried(study):
+        return
+    baseline = _baseline_candidate(study, fitted[0])
+    asked = np.sort(np.random.default_rng(study.seed).permutation(len(baseline.rows))[:MIRRORED_ROWS])
+    rows = baseline.rows[asked]
+    images, target = study.training.inputs["image"][rows], study.training.target[rows]
+    constant = study.history.baselines[0]["score"]
+    plain = study.metric.score(target, baseline.predictions[asked])
+    mirrored = study.metric.score(target, _predict(study, baseline, {"image": images[:, :, ::-1]}))
+    same = plain > constant and mirrored - constant >= MIRRORED_SHARE * (plain - constant)
+    values = [study.metric.value(score) for score in (mirrored, plain)]
+    text = f"mirror images {'seem to mean the same' if same else 'do not mean the same'}: the baseline has {values[0]:.4g} on them, {values[1]:.4g} on the images as they are"
+    study.emit("verdict", stage="mirror", text=text, data={"same": bool(same)})
+
+
 # -- overfit, regularise, tune ---------------------------------------------------------------------------------------
 
 
@@ -283,6 +303,8 @@ def overfit(study: Study, plan: Plan, limit: int | None, trials: int | None) -> 
     best = study.best
     if best is None or _over(study, plan.search_end) or _enough(study, trials) or _told(study, "overfit"):
         return
+    if plan.patient and (probes := _without_brakes(study)):
+        return _say_how_it_fits(study, probes[0])
     probe = study.space.weaken(best.trial.genotype, 0.0)
     if probe == best.trial.genotype:
         return
@@ -296,6 +318,15 @@ def overfit(study: Study, plan: Plan, limit: int | None, trials: int | None) -> 
     )
     if records and records[0].value is not None:
         _say_how_it_fits(study, records[0])
+
+
+def _without_brakes(study: Study) -> list[Record]:
+    """Trials with nothing that regularises, best first: where each takes long, one of the openers is such a one."""
+    return [
+        record
+        for record in study.history.scored
+        if study.space.weaken(record.trial.genotype, 0.0) == record.trial.genotype
+    ]
 
 
 def _say_how_it_fits(study: Study, probe: Record) -> None:
@@ -602,7 +633,7 @@ def _predict(
 
 
 def _openers(study: Study) -> list[Genotype]:
-    return openers_for(study.task.modality, study.space)
+    return openers_for(study.task.modality, study.space, study.history.mirrored)
 
 
 def _untried(study: Study, genotypes: Sequence[Genotype]) -> list[Genotype]:

@@ -7,7 +7,13 @@ import pytest
 
 from perennial.lang import Call, Dist, Image, Marginals, Real, Tensor, parse, to_source, typed
 from perennial.primitives import vocabulary
-from perennial.spaces.networks import cost_of, network_portfolio, network_space
+from perennial.spaces.networks import (
+    cost_of,
+    for_long_training,
+    network_portfolio,
+    network_space,
+    strengthened,
+)
 
 if "conv" not in vocabulary():
     pytest.skip("the layer words are not here", allow_module_level=True)
@@ -145,11 +151,11 @@ def test_growing_makes_a_network_larger(space, family):
 
 
 def test_weakening_takes_augmentation_dropout_and_decay_off(space):
-    genotype = space.repair({"model": 0, "cutout": 0.3, "trivial": 0.5, "dropout": 0.2, "flip": 1})
+    genotype = space.repair({"model": 0, "cutout": 0.3, "trivial": 0.5, "dropout": 0.2})
     free, held = (dict(space.weaken(genotype, strength)) for strength in (0.0, 1.0))
-    for label in ("shift", "cutout", "trivial", "dropout", "smoothing", "flip"):
+    for label in ("shift", "cutout", "trivial", "dropout", "smoothing"):
         assert free[label] == 0 < held[label]
-    assert free["decay"] < genotype["decay"] < held["decay"]
+    assert free["sgd.decay"] < genotype["sgd.decay"] < held["sgd.decay"]
     assert free["stage1.width"] == held["stage1.width"] == genotype["stage1.width"]
 
 
@@ -177,3 +183,32 @@ def test_two_equal_edges_of_a_cell_do_not_share_weights(space):
 def test_models_on_features_can_be_left_out():
     space = network_space(COLOUR, Dist(10), 8_000, 600.0, features=False)
     assert all("head" in words_of(space.freeze(genotype)) for genotype in drawn(space, 10))
+
+
+def test_networks_see_mirror_images_where_they_mean_the_same_and_one_tries_the_other_way(space):
+    for mirrored in (False, True):
+        flips = [g["flip"] for g in network_portfolio(space, mirrored) if "flip" in g]
+        assert sum(flip != mirrored for flip in flips[:-1]) == 1
+
+
+def test_a_longer_training_sees_more_changes_and_never_fewer(space):
+    [mild] = drawn(space, 1, model=0, cutout=0.05, trivial=0.9)
+    strong = strengthened(space, mild)
+    assert (strong["cutout"], strong["trivial"]) == (0.3, 0.9)
+    assert {k: v for k, v in strong.items() if k != "cutout"} == {
+        k: v for k, v in mild.items() if k != "cutout"
+    }
+    [other] = drawn(space, 1, model=1)
+    assert strengthened(space, other) == other == for_long_training(space, other, mirrored=True)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("strong", [False, True])
+def test_a_long_training_is_ended_by_the_clock_alone(space, mirrored, strong):
+    [short] = drawn(space, 1, model=0, cutout=0.0, trivial=0.0, flip=0, epochs=10)
+    long = for_long_training(space, short, mirrored, strong)
+    assert long["epochs"] >= 200 and long["flip"] == mirrored and (long["cutout"] > 0) == strong
+    changed = {"epochs", "flip", "cutout", "trivial"}
+    assert {k: v for k, v in long.items() if k not in changed} == {
+        k: v for k, v in short.items() if k not in changed
+    }

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from perennial.lang import Call, Choice, Lambda, Layer, Program, Var, as_program, call, typed
+from perennial.lang import Call, Lambda, Layer, Program, Var, as_program, call, typed
 from perennial.lang.types import Image, Type
 from perennial.primitives import vocabulary
 from perennial.spaces.base import Space, integer, one_of, real, repeat
@@ -22,13 +22,13 @@ from perennial.spaces.genotype import Genotype
 from perennial.spaces.limits import Limits
 
 FAMILIES = {"plain": 0, "residual": 1, "cell": 2}
-# what one core trains in a second, forward and backward together: 2e10 with narrow networks, 5e10 with wide ones
-FLOPS_A_SECOND = 3e10
+# what one core trains in a second, forward and backward together: 3e10 with narrow networks, 1e11 with wide ones
+FLOPS_A_SECOND = 6e10
 TRAINING_PASSES = 3.0
-CANDIDATE_SHARE = 0.12
-PASSES_AT_TEN_THOUSAND = 10.0
+LONG_SHARE = 0.6
+PASSES_AT_TEN_THOUSAND = 25.0
 FLOPS_RANGE = (5e5, 2e8)
-LARGER_THAN_DEFAULT = 6.0
+LARGER_THAN_DEFAULT = 4.0
 MOST_PARAMETERS, MOST_ACTIVATIONS = 2e7, 2e6
 SMALLEST_SIDE, LARGEST_SIDE, MOST_STAGES = 3, 64, 4
 BASES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
@@ -36,6 +36,9 @@ NARROWEST, WIDEST = 4, 512
 NODES = 3
 MOST_BLOCKS = {"plain": 4, "residual": 4, "cells": 2}
 DEFAULTS_FOR_NO_LIMIT = 600.0
+MOST_EPOCHS = 200
+BATCHES = [32, 64, 128, 256]
+STRONG = {"cutout": 0.3, "trivial": 0.3}
 
 
 def network_space(
@@ -58,14 +61,20 @@ def network_space(
     )
 
 
-def network_portfolio(space: Space) -> list[Genotype]:
-    """Strong openers: features without a network, kinds of networks, then variants. A baseline is linear on edges."""
+def network_portfolio(space: Space, mirrored: bool = False) -> list[Genotype]:
+    """Strong openers: features without a network, kinds of networks, then variants. A baseline is linear on edges.
+
+    Args:
+        space: of `network_space`.
+        mirrored: whether mirror images seem to mean the same; then all networks but one see them, otherwise one does.
+    """
+    flip = int(mirrored)
 
     def on(features: str, learner: str) -> Genotype:
         return space.repair({"model": 1, "features": FEATURES[features], "learner": LEARNERS[learner]})
 
     def network(family: str, **choices: Any) -> Genotype:
-        return space.repair({"model": 0, "family": FAMILIES[family], **choices})
+        return space.repair({"model": 0, "family": FAMILIES[family], "flip": flip, **choices})
 
     default = space.default()
     narrow = {
@@ -76,25 +85,51 @@ def network_portfolio(space: Space) -> list[Genotype]:
         network("plain"),
         network("residual"),
         network("plain", **narrow),
-        network("plain", flip=1),
-        network("plain", cutout=0.3, trivial=0.3),
+        network("plain", flip=1 - flip),
+        strengthened(space, network("plain")),
+        space.weaken(network("plain"), 0.0),
         on("patches", "linear"),
         network("cell"),
     ]
     return list(dict.fromkeys(openers))
 
 
+def strengthened(space: Space, genotype: Genotype) -> Genotype:
+    """The same network with more augmentation; other models stay as they are."""
+    return _at_least(space, genotype, STRONG)
+
+
+def for_long_training(
+    space: Space, genotype: Genotype, mirrored: bool = False, strong: bool = False
+) -> Genotype:
+    """A network whose training only the clock ends; other models stay as they are.
+
+    Args:
+        space: of `network_space`.
+        genotype: of it.
+        mirrored: whether mirror images seem to mean the same; then it sees them.
+        strong: whether it gets more augmentation, which a longer training can use.
+    """
+    least = {"epochs": MOST_EPOCHS, "flip": int(mirrored)} | (STRONG if strong else {})
+    return _at_least(space, genotype, least)
+
+
+def _at_least(space: Space, genotype: Genotype, least: Mapping[str, Any]) -> Genotype:
+    more = {name: max(genotype[name], value) for name, value in least.items() if name in genotype}
+    return space.repair({**genotype, **more}) if more else genotype
+
+
 # -- sizes -----------------------------------------------------------------------------------------------------------
 
 
 def _affordable_flops(rows: int, seconds: float) -> float:
-    """Of one forward pass of one image, so that a candidate's share of the time sees all images often enough.
+    """Of one forward pass of one image, so that the long training at the end sees all images often enough.
 
-    Ten thousand images want ten passes, four times as many half of that.
+    Ten thousand images want 25 passes, four times as many half of that.
     """
     seconds = DEFAULTS_FOR_NO_LIMIT if math.isinf(seconds) else seconds
     passes = PASSES_AT_TEN_THOUSAND * math.sqrt(10_000 / max(rows, 1))
-    trained = CANDIDATE_SHARE * seconds * FLOPS_A_SECOND
+    trained = LONG_SHARE * seconds * FLOPS_A_SECOND
     low, high = FLOPS_RANGE
     return min(max(trained / (TRAINING_PASSES * max(rows, 1) * max(passes, 2.0)), low), high)
 
@@ -150,26 +185,30 @@ def _program(input_type: Image, rows: int, base: int, features: bool = True) -> 
 
 def _trained(word: Callable, network: Program, rows: int) -> Program:
     """The head with its recipe; each optimiser has learning rates of its own."""
-    flip = Choice("flip", "one_of", (False, True), default=0, regularises=1)
+    batch = 2 if rows >= 5_000 else 1 if rows >= 1_000 else 0
     shared = {
         "schedule": one_of("schedule", ["one_cycle", "cosine", "coslog4"]),
-        "weight_decay": real("decay", 1e-4, 0.3, log=True, default=0.02, regularises=1),
-        "epochs": integer("epochs", 8, 120, log=True, default=30),
-        "batch": one_of(
-            "batch", [32, 64, 128, 256], default=2 if rows >= 5_000 else 1 if rows >= 1_000 else 0
-        ),
+        "epochs": integer("epochs", 8, MOST_EPOCHS, log=True, default=30),
+        "batch": one_of("batch", BATCHES, default=batch),
         "label_smoothing": real("smoothing", 0.0, 0.2, default=0.1, regularises=1),
         "ema": one_of("ema", [0.0, 0.99, 0.999]),
         "shift": real("shift", 0.0, 0.15, default=0.06, regularises=1),
-        "flip": flip,
+        "flip": one_of("flip", [False, True]),
         "cutout": real("cutout", 0.0, 0.5, default=0.0, regularises=1),
         "trivial": real("trivial", 0.0, 1.0, default=0.0, regularises=1),
+        "test_time": "trained",
     }
-    adam = {"learning_rate": real("adam.rate", 1e-3, 5e-2, log=True, default=1e-2)}
-    descent = {"learning_rate": real("sgd.rate", 0.01, 1.0, log=True, default=0.1)}
+    descent = {
+        "learning_rate": real("sgd.rate", 0.01, 1.0, log=True, default=0.3 * BATCHES[batch] / 128),
+        "weight_decay": real("sgd.decay", 1e-5, 1e-2, log=True, default=5e-4, regularises=1),
+    }
+    adam = {
+        "learning_rate": real("adam.rate", 1e-3, 5e-2, log=True, default=1e-2),
+        "weight_decay": real("adam.decay", 1e-4, 0.3, log=True, default=0.02, regularises=1),
+    }
     heads = [
-        word("head", network, optimiser="adam", **adam, **shared),
         word("head", network, optimiser="sgd", **descent, **shared),
+        word("head", network, optimiser="adam", **adam, **shared),
     ]
     return one_of("optimiser", heads)
 

@@ -26,6 +26,12 @@ def space_for(modality: str, input_type: Type, output: Type, rows: int, seconds:
     return table_space(input_type, output, rows)
 
 
-def openers_for(modality: str, space: Space) -> list[Genotype]:
-    """Strong candidates of that space, the most for their time first."""
-    return network_portfolio(space) if modality == "image" else portfolio(space)
+def openers_for(modality: str, space: Space, mirrored: bool = False) -> list[Genotype]:
+    """Strong candidates of that space, the most for their time first.
+
+    Args:
+        modality: `table` or `image`.
+        space: of that modality.
+        mirrored: whether mirror images seem to mean the same.
+    """
+    return network_portfolio(space, mirrored) if modality == "image" else portfolio(space)

@@ -41,8 +41,8 @@ RECIPE = MappingProxyType(
         "trivial": Parameter(0.0, low=0.0, high=1.0, doc="strength of TrivialAugment"),
         "test_time": Parameter(
             "none",
-            options=("none", "flip", "shift", "flip_shift"),
-            doc="views that a prediction is the mean of",
+            options=("none", "flip", "shift", "flip_shift", "trained"),
+            doc="views that a prediction is the mean of; `trained`: mirrored too where training mirrors",
         ),
     }
 )
