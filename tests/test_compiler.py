@@ -30,6 +30,7 @@ from perennial.lang.types import Dist, Marginals, Real, Tensor
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.primitives.layers.combinators import apart, branches, layer, residual
+from perennial.spaces.limits import cost_of
 from perennial.trainers import Backprop, Batch
 from perennial.weights import Weights
 
@@ -248,14 +249,14 @@ def test_a_layer_without_weights_cannot_be_joined(trained):
 
 
 def test_sizes_are_known_before_anything_is_built():
-    told = compiler.size(PROGRAM, (SIZE,), Dist(3))
+    told = cost_of(PROGRAM, (SIZE,), Dist(3))
     assert told.parameters == built(PROGRAM).count_params()
     assert told.flops > 0 and told.activations > 10 * 8 * 8
 
 
 def test_a_network_beyond_all_bounds_is_measured_without_building():
     huge = network(pixels_conv(8192, kernel=64))
-    assert compiler.size(huge, (Image(4096, 4096, 3),), Dist(3)).activations > 1e11
+    assert cost_of(huge, (Image(4096, 4096, 3),), Dist(3)).activations > 1e11
 
 
 def lying(state, **texts):

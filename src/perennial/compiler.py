@@ -315,15 +315,6 @@ def check_states(program: Program, weights: Mapping[str, State]) -> None:
         Compiled(head).check(weights[head.hash])
 
 
-def size(program: Program, types: tuple[Type, ...], output: Type) -> Cost:
-    """What one example costs in all networks of a program, from types alone."""
-    known, total = typed(program, types, output), Cost()
-    for head in heads(program):
-        word = Compiled(head)
-        total = sum(word.costs(tuple(known[node] for node in word.inputs), known[head]), total)
-    return total
-
-
 # -- weights, layer by layer -----------------------------------------------------------------------------------------
 
 

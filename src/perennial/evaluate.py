@@ -22,6 +22,7 @@ from perennial.metrics import Metric
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
 from perennial.spaces import Limits
+from perennial.spaces.limits import cost_of
 from perennial.task import Task
 from perennial.trainers import Batch
 from perennial.weights import Weights
@@ -150,7 +151,7 @@ def _fitting_share(program: Program) -> float:
 def _refuse_oversized(program: Program, task: Task, limits: Limits | None) -> None:
     if limits is None or not compiler.heads(program):
         return
-    broken = limits.broken_by(compiler.size(program, (task.input_type,), task.output_type))
+    broken = limits.broken_by(cost_of(program, (task.input_type,), task.output_type))
     if broken:
         raise Rejected(f"Too large before it was built: {broken}.")
 

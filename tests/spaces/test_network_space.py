@@ -1,14 +1,12 @@
 """The space of networks for images: its programs are well typed, sized to data and time, and every move works."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from perennial.lang import Call, Dist, Image, Marginals, Real, Tensor, parse, to_source, typed
 from perennial.primitives import vocabulary
+from perennial.spaces.limits import cost_of
 from perennial.spaces.networks import (
-    cost_of,
     for_long_training,
     network_portfolio,
     network_space,
@@ -90,7 +88,7 @@ def test_openers_differ_and_begin_without_a_network(space):
     programs = [space.freeze(genotype) for genotype in openers]
     assert len(set(openers)) == len(openers) >= 8
     assert words_of(programs[0]) == {"hog", "kernel_ridge"}
-    networks = [cost_of(p, COLOUR, Dist(10))["flops"] for p in programs if "head" in words_of(p)]
+    networks = [cost_of(p, (COLOUR,), Dist(10)).flops for p in programs if "head" in words_of(p)]
     assert len(networks) >= 5 and len(set(networks)) >= 3
     assert all(genotype in space for genotype in openers)
     assert any("sum_of" in words_of(program) for program in programs)
@@ -98,13 +96,13 @@ def test_openers_differ_and_begin_without_a_network(space):
 
 def test_openers_keep_the_limits(space):
     for genotype in network_portfolio(space):
-        cost = cost_of(space.freeze(genotype), COLOUR, Dist(10))
-        assert not space.limits.broken_by(SimpleNamespace(**cost))
+        cost = cost_of(space.freeze(genotype), (COLOUR,), Dist(10))
+        assert not space.limits.broken_by(cost)
 
 
 def test_few_random_networks_are_too_large(space):
-    costs = [cost_of(space.freeze(g), COLOUR, Dist(10)) for g in drawn(space, 60, model=0)]
-    broken = [bool(space.limits.broken_by(SimpleNamespace(**cost))) for cost in costs]
+    costs = [cost_of(space.freeze(g), (COLOUR,), Dist(10)) for g in drawn(space, 60, model=0)]
+    broken = [bool(space.limits.broken_by(cost)) for cost in costs]
     assert 0 < np.mean(broken) < 0.35
 
 
@@ -119,7 +117,7 @@ def test_more_time_makes_wider_networks_and_more_images_narrower_ones():
 
 def test_the_default_fits_its_share_of_the_time():
     space = network_space(COLOUR, Dist(10), 8_000, 1200.0)
-    flops = cost_of(space.freeze(space.default()), COLOUR, Dist(10))["flops"]
+    flops = cost_of(space.freeze(space.default()), (COLOUR,), Dist(10)).flops
     assert flops < space.limits.flops <= 20 * flops
 
 
@@ -143,11 +141,11 @@ def deepest(space, family):
 @pytest.mark.parametrize("family", range(3), ids=FAMILIES)
 def test_growing_makes_a_network_larger(space, family):
     genotype = space.repair({"model": 0, "family": family})
-    before = cost_of(space.freeze(genotype), COLOUR, Dist(10))["parameters"]
+    before = cost_of(space.freeze(genotype), (COLOUR,), Dist(10)).parameters
     morphs = space.morphs(genotype)
     assert len(morphs) >= 5
     for child in morphs:
-        assert cost_of(space.freeze(child), COLOUR, Dist(10))["parameters"] > before
+        assert cost_of(space.freeze(child), (COLOUR,), Dist(10)).parameters > before
 
 
 def test_weakening_takes_augmentation_dropout_and_decay_off(space):

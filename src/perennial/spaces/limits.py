@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+
+from perennial.lang import Call, Cost, Layer, Program, Type, typed
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,7 @@ class Limits:
         flops: floating-point operations of one forward pass of one example.
         activations: numbers that one forward pass of one example leaves in memory.
 
-    >>> from types import SimpleNamespace
-    >>> Limits(parameters=1e6).broken_by(SimpleNamespace(parameters=2_500_000, flops=10, activations=10))
+    >>> Limits(parameters=1e6).broken_by(Cost(parameters=2_500_000, flops=10, activations=10))
     'it has 2.5 M parameters, at most 1 M are allowed'
     """
 
@@ -29,17 +29,30 @@ class Limits:
     flops: float = math.inf
     activations: float = math.inf
 
-    def broken_by(self, cost: Any) -> str:
-        """Which limit a cost exceeds, as a sentence; empty when it keeps them all.
-
-        Args:
-            cost: with `parameters`, `flops` and `activations`.
-        """
+    def broken_by(self, cost: Cost) -> str:
+        """Which limit a cost exceeds, as a sentence; empty when it keeps them all."""
         for what, verb in (("parameters", "has"), ("flops", "needs"), ("activations", "holds")):
             received, most = getattr(cost, what), getattr(self, what)
             if received > most:
                 return f"it {verb} {_short(received)} {what}, at most {_short(most)} are allowed"
         return ""
+
+
+def cost_of(program: Program, types: tuple[Type, ...], output: Type) -> Cost:
+    """What one example costs in all layers of a program, from types alone; nothing is built.
+
+    Args:
+        program: closed; a layer that is used twice is counted once.
+        types: of its arguments.
+        output: what it predicts.
+    """
+    known, total = typed(program, types, output), Cost()
+    for node in program.walk():
+        if isinstance(node, Call) and isinstance(node.function, Layer):
+            given = node.function.complete({name: literal.value for name, literal in node.parameters})
+            inputs = tuple(known[argument] for argument in node.arguments)
+            total += node.function.measured(inputs, known[node], **given)
+    return total
 
 
 def _short(number: float) -> str:

@@ -13,13 +13,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from perennial.lang import Call, Lambda, Layer, Program, Var, as_program, call, typed
+from perennial.lang import Call, Lambda, Program, Var, as_program, call
 from perennial.lang.types import Image, Type
 from perennial.primitives import vocabulary
 from perennial.spaces.base import Space, integer, one_of, real, repeat
 from perennial.spaces.features import FEATURES, IMAGE, LEARNERS, on_features
 from perennial.spaces.genotype import Genotype
-from perennial.spaces.limits import Limits
+from perennial.spaces.limits import Limits, cost_of
 
 FAMILIES = {"plain": 0, "residual": 1, "cell": 2}
 # what one core trains in a second, forward and backward together: 3e10 with narrow networks, 1e11 with wide ones
@@ -139,23 +139,10 @@ def _base_width(input_type: Image, output: Type, rows: int, wanted: float) -> tu
     chosen = None
     for base in BASES:
         space = Space(_program(input_type, rows, base))
-        flops = cost_of(space.freeze(space.default()), input_type, output)["flops"]
+        flops = cost_of(space.freeze(space.default()), (input_type,), output).flops
         if chosen is None or flops <= wanted:
             chosen = base, flops
     return chosen
-
-
-def cost_of(program: Program, input_type: Type, output: Type) -> dict[str, float]:
-    """Parameters, operations and activations of one forward pass of one example, from types alone."""
-    types = typed(program, (input_type,), output)
-    total = {"parameters": 0.0, "flops": 0.0, "activations": 0.0}
-    for node in program.walk():
-        if isinstance(node, Call) and isinstance(node.function, Layer):
-            given = {name: value.value for name, value in node.parameters}
-            cost = node.function.cost(*(types[argument] for argument in node.arguments), **given)
-            for name in total:
-                total[name] += getattr(cost, name)
-    return total
 
 
 def _stages(input_type: Image) -> int:
