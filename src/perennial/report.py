@@ -83,13 +83,13 @@ def context(history: History) -> dict[str, Any]:
 
 def board(history: History) -> list[dict[str, Any]]:
     """The leaderboard, best first: confirmed value where there is one, spread over folds, time and ancestors."""
-    confirmed: dict[str, list[float]] = {}
+    confirmed: dict[int, list[float]] = {}
     for record in history.confirmations:
         if record.value is not None:
-            confirmed.setdefault(record.trial.program_hash, []).append(record.value)
+            confirmed.setdefault(record.trial.parents[0], []).append(record.value)
     rows = []
     for place, record in enumerate(history.scored, start=1):
-        again = confirmed.get(record.trial.program_hash)
+        again = confirmed.get(record.trial.number)
         rows.append(
             {
                 "place": place,

@@ -301,10 +301,12 @@ def overfit(study: Study, plan: Plan, limit: int | None, trials: int | None) -> 
             least=plan.least,
         )
     best = study.best
-    if best is None or _over(study, plan.search_end) or _enough(study, trials) or _told(study, "overfit"):
+    if best is None or _told(study, "overfit"):
         return
     if plan.patient and (probes := _without_brakes(study)):
         return _say_how_it_fits(study, probes[0])
+    if _over(study, plan.search_end) or _enough(study, trials):
+        return
     probe = study.space.weaken(best.trial.genotype, 0.0)
     if probe == best.trial.genotype:
         return
