@@ -1,18 +1,20 @@
 """Networks in a study: what is too large is refused unbuilt, children start where parents stopped, the best get time."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
 from perennial import Study, Task, compiler, workflow
 from perennial.errors import Rejected
-from perennial.evaluate import Ancestor, Bench, evaluate
+from perennial.evaluate import Ancestor, Bench, Paused, evaluate
 from perennial.history import Record
 from perennial.lang import Lambda, Var, call, evaluate as run, parse
 from perennial.metrics import resolve
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
+from perennial.scheduler import SuccessiveHalving
 from perennial.spaces import Limits, Space, integer
 from perennial.study import Listed, Screening
 from perennial.trial import Proposal
@@ -110,6 +112,28 @@ def test_weights_come_from_a_parent_on_the_same_folds_only():
         assert study._parent(child, Screening("tune", fold_limit=1)).source == record.source
         assert study._parent(child, Screening("confirm", fold_seed=1, fold_limit=1)) is None
         assert study._parent(Proposal(child.genotype, parents=(0,)), Screening("tune", fold_limit=1)) is None
+
+
+def test_a_training_that_was_paused_goes_on_and_no_epoch_is_trained_twice(bench):
+    first = evaluate(bench, source=source(epochs=30), seed=0, fidelity=1 / 3)
+    whole = evaluate(bench, source=source(epochs=30), seed=0, fold_limit=1)
+    paused = Paused(1 / 3, first.checkpoint)
+    rest = evaluate(bench, source=source(epochs=30), seed=0, fold_limit=1, paused=paused)
+    steps = [[entry["step"] for entry in each.curve] for each in (first, rest, whole)]
+    assert steps[0][-1] == pytest.approx(steps[2][-1] / 3, abs=2)
+    assert steps[1][0] > steps[0][-1] and steps[1][-1] == steps[2][-1]
+    assert first.checkpoint and not whole.checkpoint and not rest.checkpoint
+
+
+def test_successive_halving_goes_on_from_where_a_rung_ended():
+    settings = {"space": space(), "strategy": "random", "workers": 0, "seed": 1}
+    with Study(crosses(), scheduler=partial(SuccessiveHalving, minimum=1 / 3), **settings) as study:
+        study.start(float("inf"))
+        records = study.search(study.strategy, Screening("tune", fold_limit=1), trials=5)
+        promoted = next(record for record in records if record.trial.origin == "promotion")
+        [rung] = [record for record in records if record.trial.number in promoted.trial.parents]
+        assert rung.checkpoint and rung.trial.fidelity < promoted.trial.fidelity == 1.0
+        assert promoted.trial.curve[0]["step"] > rung.trial.curve[-1]["step"]
 
 
 def test_a_study_keeps_the_size_that_it_began_with(tmp_path):

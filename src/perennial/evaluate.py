@@ -10,7 +10,7 @@ import hashlib
 import io
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -59,12 +59,21 @@ class Ancestor:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """A training that had a share of a full evaluation: the share, and the packed checkpoint."""
+
+    fidelity: float
+    checkpoint: bytes
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What training and scoring one program on its folds gave.
 
     `score` (of all validated rows together) and `scores` (fold by fold) are larger-is-better; `value` is
     the metric as people read it. `predictions` has one row per training row that was in a validation fold
     (`covered`), in the order of the task. `blobs` holds one set of weights a fold, packed.
+    `checkpoint` is where the training of networks stands that had less than a full evaluation.
     """
 
     score: float
@@ -77,6 +86,7 @@ class Outcome:
     curve: tuple[dict, ...] = ()
     blobs: tuple[bytes, ...] = ()
     program_hash: str = ""
+    checkpoint: bytes = b""
 
 
 def evaluate(
@@ -91,6 +101,7 @@ def evaluate(
     keep_above: float = float("-inf"),
     limits: Limits | None = None,
     parent: Ancestor | None = None,
+    paused: Paused | None = None,
 ) -> Outcome:
     """Trains `source` on every fold and scores it on the rows held out.
 
@@ -100,11 +111,13 @@ def evaluate(
         seed: of every random draw in training.
         fold_seed: `None` for the folds of the search; another number draws fresh folds.
         fold_limit: use only the first so many folds (screening a candidate on large data).
-        fidelity: 0 to 1. Below 1 only the first fold is used, with this share of its training rows.
+        fidelity: 0 to 1. Below 1 only the first fold is used: networks get this share of their steps and time,
+            everything else this share of the training rows.
         seconds: time for all folds together; each fold gets an equal part of what is left.
         keep_above: the weights come back only when the score reaches this.
         limits: the most that its networks may cost.
         parent: whose weights, of the same folds, its networks start from.
+        paused: a training of the same program on the first fold, to go on from.
 
     Raises:
         Diverged: the predictions hold NaN or infinity.
@@ -113,15 +126,25 @@ def evaluate(
     program = parse(source, vocabulary())
     _refuse_oversized(program, bench.task, limits)
     folds = bench.protocol.folds(bench.task, np.arange(bench.task.rows), seed=fold_seed)[:fold_limit]
+    network = bool(compiler.heads(program))
     if fidelity < 1.0:
-        folds = [_shrink(folds[0], fidelity, seed)]
+        folds = folds[:1] if network else [_shrink(folds[0], fidelity, seed)]
+    if network:
+        seconds *= fidelity - (paused.fidelity if paused else 0.0)
+    checkpoints = {} if network and fidelity < 1.0 else None
     start, results = time.monotonic(), []
     for number, (train, validation) in enumerate(folds):
         left = seconds - (time.monotonic() - start)
         deadline = time.monotonic() + _fitting_share(program) * left / (len(folds) - number)
-        initial = {} if parent is None else _inherited(bench.task, parent, number, program, seed)
-        results.append(_fit_fold(bench, program, train, validation, seed + number, deadline, initial))
-    return _gather(bench, program, folds, results, time.monotonic() - start, keep_above)
+        how = {
+            "initial": {} if parent is None else _inherited(bench.task, parent, number, program, seed),
+            "resume": Weights.from_bytes(paused.checkpoint) if paused and number == 0 else {},
+            "fidelity": fidelity if network else 1.0,
+            "checkpoints": checkpoints,
+        }
+        results.append(_fit_fold(bench, program, train, validation, seed + number, deadline, **how))
+    outcome = _gather(bench, program, folds, results, time.monotonic() - start, keep_above)
+    return replace(outcome, checkpoint=Weights(checkpoints).to_bytes()) if checkpoints else outcome
 
 
 def predict(
@@ -181,8 +204,9 @@ def _fit_fold(
     validation: np.ndarray,
     seed: int,
     deadline: float,
-    initial: Mapping[str, State] | None = None,
+    **how: Any,
 ) -> _FoldResult:
+    """Trains on one fold; `how` are further fields of the `FitContext`."""
     task, metric = bench.task, bench.metric
     rows = np.concatenate([train, validation])
     inputs = {name: column[rows] for name, column in task.inputs.items()}
@@ -198,7 +222,7 @@ def _fit_fold(
         curve=curve,
         sample_weight=None if task.sample_weight is None else task.sample_weight[rows],
         wanted=np.concatenate([sample, np.arange(len(train), len(rows))]),
-        initial=initial or {},
+        **how,
     )
     batch = Batch((task.schema.argument(inputs),), task.target[rows], len(train))
     fitted = trainers.resolve(program).fit(program, batch, context)

@@ -28,7 +28,7 @@ class Record:
     """A trial as the journal holds it: the trial, its program, the metric as people read it, and its blobs.
 
     `weights` are the hashes of one packed set of weights a fold (empty when the candidate was not worth keeping),
-    `predictions` the hash of its out-of-fold predictions.
+    `predictions` the hash of its out-of-fold predictions, `checkpoint` that of a training that can go on.
     """
 
     trial: Trial
@@ -38,6 +38,7 @@ class Record:
     predictions: str | None = None
     at: float = 0.0
     folds: tuple[int | None, int | None] = (None, None)
+    checkpoint: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The `data` of a trial event."""
@@ -49,12 +50,13 @@ class Record:
             "predictions": self.predictions,
             "at": self.at,
             "folds": list(self.folds),
+            "checkpoint": self.checkpoint,
         }
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Record:
         """The inverse of `to_json`."""
-        own = {"source", "value", "weights", "predictions", "at", "folds"}
+        own = {"source", "value", "weights", "predictions", "at", "folds", "checkpoint"}
         trial = Trial.from_json({name: value for name, value in data.items() if name not in own})
         return Record(
             trial,
@@ -64,6 +66,7 @@ class Record:
             data["predictions"],
             data["at"],
             tuple(data["folds"]),
+            data.get("checkpoint"),
         )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from perennial import strategies
 from perennial.errors import StudyChanged, UsageError
-from perennial.evaluate import Ancestor, Bench, Outcome, derive_seed, pack_array, unpack_array
+from perennial.evaluate import Ancestor, Bench, Outcome, Paused, derive_seed, pack_array, unpack_array
 from perennial.executors import Executor, Future, Inline, Job, Processes
 from perennial.history import History, Record
 from perennial.lang import Layer, Program, to_source
@@ -430,8 +430,11 @@ class Study:
     ) -> tuple[Future, _Running]:
         program = self.space.freeze(proposal.genotype)
         keep_above = float("-inf") if screening.keep else self._keep_above()
-        parent = self._parent(proposal, screening)
-        job = self._job(program, screening, keep_above, seconds, proposal.fidelity, parent)
+        beginning = {
+            "parent": self._parent(proposal, screening),
+            "paused": self._paused(proposal, screening),
+        }
+        job = self._job(program, screening, keep_above, seconds, proposal.fidelity, beginning)
         future = self.executor.submit(job)
         self.doing = f"{screening.stage}: {', '.join(_words(program))}"
         return future, _Running(proposal, program, seconds, retried)
@@ -443,7 +446,7 @@ class Study:
         keep_above: float,
         seconds: float,
         fidelity: float = 1.0,
-        parent: Ancestor | None = None,
+        beginning: dict[str, Any] | None = None,
     ) -> Job:
         arguments = {
             "source": to_source(program),
@@ -454,7 +457,7 @@ class Study:
             "seconds": float("inf") if self.deterministic else max(0.2, seconds),
             "keep_above": keep_above,
             "limits": self.space.limits,
-            "parent": parent,
+            **(beginning or {}),
         }
         hard = float("inf") if np.isinf(seconds) else max(0.2, seconds) * 1.25 + KILL_GRACE_SECONDS
         return Job("perennial.evaluate:evaluate", arguments, min(hard, max(1.0, self.clock.left)))
@@ -467,6 +470,14 @@ class Study:
         for record in self.history.records:
             if record.trial.number in proposal.parents and record.weights and record.folds == folds:
                 return Ancestor(record.source, self.replicas(record))
+        return None
+
+    def _paused(self, proposal: Proposal, screening: Screening) -> Paused | None:
+        """Where the training of the same candidate stands, if it had less before: no epoch is trained twice."""
+        for record in self.history.records:
+            known = record.trial.number in proposal.parents and record.trial.genotype == proposal.genotype
+            if known and record.checkpoint and record.folds[0] == screening.fold_seed:
+                return Paused(record.trial.fidelity, self.storage.get(record.checkpoint))
         return None
 
     def _keep_above(self) -> float:
@@ -515,7 +526,15 @@ class Study:
         )
         predictions = self.storage.put(pack_array(outcome.predictions)) if trial.fidelity == 1.0 else None
         weights = tuple(self.storage.put(blob) for blob in outcome.blobs)
-        return replace(record, trial=trial, value=outcome.value, weights=weights, predictions=predictions)
+        checkpoint = self.storage.put(outcome.checkpoint) if outcome.checkpoint else None
+        return replace(
+            record,
+            trial=trial,
+            value=outcome.value,
+            weights=weights,
+            predictions=predictions,
+            checkpoint=checkpoint,
+        )
 
     # -- what is stored ------------------------------------------------------------------------------------------
 
