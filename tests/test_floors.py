@@ -16,7 +16,7 @@ FLOORS = [
     {"trial", "scheduler", "strategies"},
     {"modalities", "task", "metrics", "protocol", "baseline", "ensemble"},
     {"storages", "executors"},
-    {"weights", "compiler", "model", "morphism", "trainers"},
+    {"weights", "compiler", "model", "morphism", "trainers", "synthesis"},
     {"library"},
     {
         "evaluate",

@@ -1,19 +1,37 @@
 """Words that take functions or decide: choose, map, filter, fold.
 
 They are bounded by their lists: a program of these words always ends. Both values of `if` are computed
-before one is chosen, which is harmless since no word fails or has an effect.
+before one is chosen, which is harmless: no word has an effect, and a value that has no answer only matters
+when it is the chosen one.
 """
 
 from __future__ import annotations
 
+from perennial.errors import NoAnswer
 from perennial.lang.ops import primitive
 from perennial.lang.types import Bool
 
 
-@primitive(name="if")
+@primitive(name="if", lenient=True)
 def if_(condition: Bool, then: a, otherwise: a) -> a:
-    """One of two values, as the condition says."""
+    """One of two values, as the condition says; the other may have no answer.
+
+    >>> if_(True, 1, 2)
+    1
+    """
+    if isinstance(condition, NoAnswer):
+        return condition
     return then if condition else otherwise
+
+
+@primitive(lenient=True)
+def otherwise(value: a, instead: a) -> a:
+    """The value where it has an answer, the other one elsewhere.
+
+    >>> otherwise(3, 4)
+    3
+    """
+    return instead if isinstance(value, NoAnswer) else value
 
 
 @primitive(name="map")
