@@ -1,0 +1,292 @@
+"""The search for programs on grids: bank, colour maps, blocks and cell rules, and the guesses they vote for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from perennial.errors import NoAnswer
+from perennial.lang import Grid, Lambda, Literal, Program, Var, call
+from perennial.primitives import grids as g
+from perennial.primitives import objects as o
+from perennial.spaces.grammar import Grammar
+from perennial.synthesis.base import Clock, Engine, Examples, Found, judged
+from perennial.synthesis.grids.bank import GRIDS, Bank, Move, State, column, fingerprint
+from perennial.synthesis.grids.moves import PLACES, grid_moves, list_moves
+from perennial.synthesis.grids.planes import Tests, colour_planes, flat, number_planes
+from perennial.synthesis.grids.rules import Cells, Limits, rules, shown_by
+
+MOST_MATRIX = 24_000_000
+LARGEST_OUTPUT = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """What one program gives for the unlabelled grids.
+
+    Args:
+        program: a `Lambda` of one grid.
+        cost: bits, with what leaving examples out says about it.
+        outputs: one array per unlabelled grid.
+        family: which part of the search made it.
+    """
+
+    program: Lambda
+    cost: float
+    outputs: list[np.ndarray]
+    family: str
+
+
+class Puzzle:
+    """Pairs of grids and grids without an answer, with all that is known about them so far."""
+
+    def __init__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], asked: Sequence[np.ndarray]):
+        self.inputs, self.outputs, self.asked = list(inputs), list(outputs), list(asked)
+        self.labelled = len(self.outputs)
+        self.bank = Bank(self.labelled)
+        self.start = State(Grid, [*self.inputs, *self.asked], 1.0, name="grid")
+        self.bank.add(self.start)
+        self.output_shapes = tuple(grid.shape for grid in self.outputs)
+        self.target_colours = sorted(set(np.unique(np.concatenate([grid.ravel() for grid in self.outputs]))))
+
+    def fits(self, state: State) -> bool:
+        """Whether the state has the shapes of the outputs."""
+        return state.kind == Grid and state.shapes[: self.labelled] == self.output_shapes
+
+    def right(self, state: State) -> bool:
+        """Whether the state is every output."""
+        return self.fits(state) and all(map(np.array_equal, state.values, self.outputs))
+
+
+def explore(puzzle: Puzzle, clock: Clock, deepest: float = 14.0) -> None:
+    """Fills the bank in the order of cost until the clock ends."""
+    bank = puzzle.bank
+    moves, listed = grid_moves(puzzle.inputs, puzzle.outputs), list_moves()
+    for state in bank.cheapest():
+        if clock.over or state.cost > deepest:
+            return
+        if state.kind == GRIDS:
+            _explore_list(bank, state, listed)
+        else:
+            for move in moves:
+                bank.apply(move.word, (state, *move.literals), state.cost + move.cost)
+
+
+def _explore_list(bank: Bank, state: State, moves: list[tuple]) -> None:
+    for word, before, after, cost in moves:
+        bank.apply(word, (*before, state, *after), state.cost + cost)
+    shortest = min(map(len, state.values))
+    for place in PLACES:
+        if -shortest <= place < shortest:
+            bank.apply(g.grid_at, (state, place), state.cost + 2.5 + abs(place) / 4)
+
+
+def exact(puzzle: Puzzle) -> Iterator[tuple[float, Any, list, str]]:
+    """States of the bank that are the outputs, and those that become them when colours are exchanged."""
+    for state in puzzle.bank.states.values():
+        if puzzle.right(state):
+            yield state.cost, state, state.values[puzzle.labelled :], "transform"
+        elif puzzle.fits(state):
+            found = colour_map(puzzle, state)
+            if found is not None:
+                yield found
+
+
+def colour_map(puzzle: Puzzle, state: State) -> tuple | None:
+    """The state with colours exchanged as all examples do it, or None."""
+    table: dict[int, int] = {}
+    for grid, wanted in zip(state.values, puzzle.outputs, strict=False):
+        pairs = np.unique(grid.ravel().astype(np.int32) * 1000 + wanted.ravel())
+        for pair in pairs.tolist():
+            if table.setdefault(pair // 1000, pair % 1000) != pair % 1000:
+                return None
+    changed = {old: new for old, new in table.items() if old != new}
+    old, new = tuple(changed), tuple(changed.values())
+    values = column(g.recoloured, (state, old, new))
+    unseen = sum(len(set(np.unique(v).tolist()) - set(table)) for v in state.values[puzzle.labelled :])
+    recoloured = State(Grid, values, state.cost + 2 + 3 * len(changed) + 4 * unseen, g.recoloured, (state, old, new))
+    return recoloured.cost, recoloured, values[puzzle.labelled :], "colour map"
+
+
+def blocks(puzzle: Puzzle) -> Iterator[tuple]:
+    """Outputs cut into equal parts, each of which is in the bank already."""
+    for rows in range(1, 7):
+        for columns in range(1, 7):
+            if rows * columns == 1 or rows * columns > 16:
+                continue
+            found = _assembled(puzzle, rows, columns)
+            if found is not None:
+                yield found.cost, found, found.values[puzzle.labelled :], "blocks"
+
+
+def _assembled(puzzle: Puzzle, rows: int, columns: int) -> State | None:
+    try:
+        cut = [g.parts.kernel(grid, rows, columns) for grid in puzzle.outputs]
+    except NoAnswer:
+        return None
+    found = [_known(puzzle, [pieces[place] for pieces in cut]) for place in range(rows * columns)]
+    if any(state is None for state in found):
+        return None
+    lines = [_joined(g.beside, found[row * columns : (row + 1) * columns]) for row in range(rows)]
+    return _joined(g.above, lines) if all(line is not None for line in lines) else None
+
+
+def _known(puzzle: Puzzle, values: list[np.ndarray]) -> State | None:
+    state = puzzle.bank.known(values)
+    if state is None and all(len(set(value.ravel().tolist())) == 1 for value in values):
+        colours = {int(value[0, 0]) for value in values}
+        base = next((s for s in puzzle.bank.states.values() if s.kind == Grid and s.shapes[: len(values)] == tuple(
+            v.shape for v in values)), None)
+        if len(colours) == 1 and base is not None:
+            colour = colours.pop()
+            return State(Grid, column(g.like, (base, colour)), base.cost + 3, g.like, (base, colour))
+    return state
+
+
+def _joined(word: Any, states: Sequence[State]) -> State | None:
+    whole = states[0]
+    for state in states[1:]:
+        values = column(word, (whole, state))
+        if values is None:
+            return None
+        whole = State(Grid, values, whole.cost + state.cost + 1, word, (whole, state))
+    return whole
+
+
+# --- cell rules ------------------------------------------------------------------------------------------------
+
+
+def groups(puzzle: Puzzle) -> list[list[State]]:
+    """States with the shapes of the outputs, those that agree on the unlabelled grids together."""
+    found: dict[tuple, list[State]] = {}
+    for state in sorted(puzzle.bank.states.values(), key=lambda state: state.cost):
+        if puzzle.fits(state):
+            found.setdefault(state.shapes, []).append(state)
+    return sorted(found.values(), key=lambda states: states[0].cost)
+
+
+def matrices(puzzle: Puzzle, states: list[State], bases: int, most_leaves: int = 260) -> Cells:
+    """Leaves, tests and their values for rules over cells of the states' shape."""
+    target = np.concatenate([grid.ravel() for grid in puzzle.outputs])
+    cells = sum(value.size for value in states[0].values)
+    colours = sorted(set(np.unique(np.concatenate([s.ravel() for s in puzzle.inputs])).tolist()) - {0})
+    tests = Tests(cells, max(200, MOST_MATRIX // cells))
+    leaves: dict[bytes, State] = {}
+    planes: list[State] = []
+    for base in states[:bases]:
+        planes += colour_planes(base)
+    for state in [*planes, *states]:
+        key = b"".join(map(fingerprint, state.values))
+        if key not in leaves or leaves[key].cost > state.cost:
+            leaves[key] = state
+    ordered = sorted(leaves.values(), key=lambda state: state.cost)[:most_leaves]
+    for state in ordered:
+        tests.values(state, len(target), ordered=False)
+    numbers = [plane for base in states[:bases] for plane in number_planes(base, colours[:4])]
+    for state in sorted(numbers, key=lambda state: state.cost):
+        tests.values(state, len(target), ordered=True)
+    tests.agreements(ordered[:36])
+    constants = [
+        State(Grid, [g.like.kernel(v, int(c)) for v in states[0].values], 3.0, g.like, (states[0], int(c)))
+        for c in puzzle.target_colours
+    ]
+    ordered = [*constants, *ordered]
+    shown = np.stack([flat(state) for state in ordered])
+    answers = np.stack(tests.rows) if tests.rows else np.zeros((0, cells), dtype=bool)
+    return Cells(ordered, shown, tests.tests, answers, target)
+
+
+def cell_rules(puzzle: Puzzle, states: list[State], bases: int, clock: Clock) -> Iterator[tuple]:
+    """Rules over cells, with the price of failing on examples left out."""
+    cells = matrices(puzzle, states, bases)
+    sizes = [grid.size for grid in puzzle.outputs]
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    everything = np.ones(len(owner), dtype=bool)
+    missed = None
+    for rule in rules(cells, everything, Limits()):
+        if missed is None:
+            missed = _missed_when_left_out(cells, owner, clock)
+        shown = shown_by(rule, cells)
+        values, place = [], 0
+        for value in states[0].values:
+            values.append(shown[place : place + value.size].reshape(value.shape))
+            place += value.size
+        yield rule.cost + 12.0 * missed, rule, values[puzzle.labelled :], "cell rule"
+        if clock.over:
+            return
+
+
+def _missed_when_left_out(cells: Cells, owner: np.ndarray, clock: Clock) -> float:
+    """Share of the examples that a rule grown without them gets wrong."""
+    wrong = 0
+    examples = int(owner.max()) + 1
+    if examples < 2:
+        return 1.0
+    for example in range(examples):
+        rule = next(iter(rules(cells, owner != example, Limits())), None)
+        here = owner == example
+        if rule is None or (shown_by(rule, cells)[: len(owner)][here] != cells.target[here]).any():
+            wrong += 1
+        if clock.over:
+            break
+    return wrong / examples
+
+
+# --- guesses ---------------------------------------------------------------------------------------------------
+
+
+def solutions(puzzle: Puzzle, clock: Clock) -> Iterator[tuple]:
+    """Everything that is right on the examples: `(cost, program part, outputs, family)`."""
+    explore(puzzle, clock.share(0.4))
+    yield from exact(puzzle)
+    yield from blocks(puzzle)
+    for states in groups(puzzle)[:2]:
+        if clock.over:
+            return
+        yield from cell_rules(puzzle, states, 2 if states[0] is puzzle.start else 3, clock)
+
+
+def guesses(
+    inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], asked: Sequence[np.ndarray], seconds: float
+) -> list[Guess]:
+    """Programs that are right on all pairs, the most credible first, one for each distinct answer.
+
+    Args:
+        inputs: arrays of the pairs.
+        outputs: arrays of the pairs.
+        asked: grids to answer.
+        seconds: for all of it.
+    """
+    clock = Clock(seconds)
+    best: dict[bytes, Guess] = {}
+    puzzle = Puzzle(inputs, outputs, asked)
+    for cost, part, values, family in solutions(puzzle, clock):
+        if any(max(value.shape) > LARGEST_OUTPUT for value in values):
+            continue
+        key = b"|".join(map(fingerprint, values))
+        if key not in best or cost < best[key].cost:
+            program = Lambda(("grid",), part.program(Var("grid")))
+            best[key] = Guess(program, cost, values, family)
+    return sorted(best.values(), key=lambda guess: guess.cost)
+
+
+class GridSearch(Engine):
+    """Transforms, colour maps, blocks and cell rules on one grid."""
+
+    name = "grids"
+
+    def can_run(self, examples: Examples, grammar: Grammar) -> bool:
+        """One grid in, one grid out."""
+        return examples.types == (Grid,) and examples.output_type == Grid
+
+    def run(self, examples: Examples, grammar: Grammar, seconds: float, memory: int) -> Iterator[Found]:
+        """Programs that are right on every example, the most credible first."""
+        clock = Clock(seconds)
+        inputs = [g.to_array(row[0]) for row in examples.inputs]
+        outputs = [g.to_array(value) for value in examples.outputs]
+        asked = [g.to_array(row[0]) for row in examples.unlabelled]
+        for guess in guesses(inputs, outputs, asked, seconds * 0.9):
+            yield judged(guess.program, examples, grammar, self.name, clock.spent)
