@@ -323,6 +323,18 @@ def shrink(grid: Grid, factor: Int) -> Grid:
 
 
 @grid_word
+def unscaled(grid: Grid) -> Grid:
+    """The smallest grid that gives this one when every cell becomes a square."""
+    high, wide = grid.shape
+    for factor in range(min(high, wide), 1, -1):
+        if high % factor == 0 and wide % factor == 0:
+            small = grid[::factor, ::factor]
+            if (small.repeat(factor, axis=0).repeat(factor, axis=1) == grid).all():
+                return small
+    raise NoAnswer("The grid is not made of equal squares.")
+
+
+@grid_word
 def tile(grid: Grid, rows: Int, columns: Int) -> Grid:
     """The grid repeated so many times in each direction."""
     rows, columns = _bounded(rows, 1, LONGEST_SIDE), _bounded(columns, 1, LONGEST_SIDE)
@@ -707,6 +719,13 @@ def cells_are(grid: Grid, value: Int) -> Grid:
 def cells_at_most(grid: Grid, value: Int) -> Grid:
     """1 in every cell with at most this value, else 0."""
     return (grid <= value).astype(np.int16)
+
+
+@grid_word
+def cells_below(left: Grid, right: Grid) -> Grid:
+    """1 in every cell in which the first grid has the smaller number, else 0."""
+    _same_shape(left, right)
+    return (left < right).astype(np.int16)
 
 
 @grid_word

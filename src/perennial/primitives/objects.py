@@ -675,6 +675,53 @@ def steps_to_seen(grid: Grid, down: Int, right: Int) -> Grid:
     return result
 
 
+@grid_word
+def colour_between(grid: Grid, diagonal: Int) -> Grid:
+    """In empty cells between two cells of one colour, on a row or column or a diagonal, that colour; else 0."""
+    result = np.zeros(grid.shape, dtype=np.int16)
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1))[: 4 if diagonal else 2]:
+        ahead, behind = _seen(grid, down, right), _seen(grid, -down, -right)
+        result = np.where((grid == 0) & (ahead == behind) & (ahead != 0), ahead, result)
+    return result
+
+
+@grid_word
+def touching(grid: Grid, colour: Int, kind: Int) -> Grid:
+    """How many of the cells at the sides (0) or corners (1) of each cell have a colour."""
+    total = np.zeros(grid.shape, dtype=np.int16)
+    for down, right in DIRECTIONS[4:] if kind else DIRECTIONS[:4]:
+        total += displaced(grid, down, right, OUTSIDE) == colour
+    return total
+
+
+@grid_word
+def seeing(grid: Grid, colour: Int, kind: Int) -> Grid:
+    """In how many of 4 straight (0) or diagonal (1) directions the first cell that is not empty has a colour."""
+    total = np.zeros(grid.shape, dtype=np.int16)
+    for down, right in DIRECTIONS[4:] if kind else DIRECTIONS[:4]:
+        total += _seen(grid, down, right) == colour
+    return total
+
+
+@grid_word
+def in_line_with(grid: Grid, colour: Int, kind: Int) -> Grid:
+    """In how many of 4 straight (0) or diagonal (1) directions a cell of a colour lies, whatever is between."""
+    only = np.where(grid == colour, np.int16(1), np.int16(0))
+    total = np.zeros(grid.shape, dtype=np.int16)
+    for down, right in DIRECTIONS[4:] if kind else DIRECTIONS[:4]:
+        total += _seen(only, down, right)
+    return total
+
+
+@grid_word
+def directions_seen(grid: Grid, kind: Int) -> Grid:
+    """In how many of 4 straight (0) or diagonal (1) directions there is a cell that is not empty."""
+    total = np.zeros(grid.shape, dtype=np.int16)
+    for down, right in DIRECTIONS[4:] if kind else DIRECTIONS[:4]:
+        total += _seen(grid, down, right) != 0
+    return total
+
+
 # --- places ----------------------------------------------------------------------------------------------------
 
 
@@ -722,6 +769,12 @@ def row_minus_column(grid: Grid) -> Grid:
     """Row less column number: the same along falling diagonals."""
     rows, columns = np.indices(grid.shape)
     return (rows - columns).astype(np.int16)
+
+
+@grid_word
+def reading_number(grid: Grid) -> Grid:
+    """The place of each cell in reading order, from 0."""
+    return np.arange(grid.size, dtype=np.int16).reshape(grid.shape)
 
 
 @grid_word

@@ -31,19 +31,21 @@ class State:
         arguments: states, literals or words it is called with.
     """
 
-    __slots__ = ("arguments", "cost", "kind", "name", "values", "word")
+    __slots__ = ("arguments", "cost", "kind", "values", "word")
 
     def __init__(
-        self, kind: Type, values: list, cost: float, word: Op | None = None, arguments: tuple = (), name: str = ""
+        self, kind: Type, values: list, cost: float, word: Op | None = None, arguments: tuple = ()
     ) -> None:
         self.kind, self.values, self.cost, self.word, self.arguments = kind, values, cost, word, arguments
-        self.name = name
-
     def program(self, argument: Program) -> Program:
         """The program with the task's argument put in."""
         if self.word is None:
             return argument
         return call(self.word, *[as_argument(given, argument) for given in self.arguments])
+
+    def uses(self, words: set[Op]) -> bool:
+        """Whether any of the words is in the program."""
+        return self.word in words or any(isinstance(given, State) and given.uses(words) for given in self.arguments)
 
     @property
     def shapes(self) -> tuple:

@@ -17,7 +17,7 @@ PLAIN = [
     *[(word, 2.5) for word in (g.antitranspose, g.crop, g.top_half, g.bottom_half, g.left_half, g.right_half)],
     *[(word, 3.0) for word in (g.trim, g.without_empty_lines, g.without_repeated_lines, g.kaleidoscope)],
     *[(word, 3.0) for word in (g.keep_most_common, g.keep_rarest, g.without_most_common, g.without_rarest)],
-    *[(word, 3.5) for word in (g.inverse, g.two_colours_exchanged, g.table_of_lines, g.smallest_tile)],
+    *[(word, 3.5) for word in (g.inverse, g.two_colours_exchanged, g.table_of_lines, g.smallest_tile, g.unscaled)],
     *[(word, 4.0) for word in (g.corner_square, g.pinwheel, g.colour_column, g.colour_bars, g.cells_in_a_row)],
     *[(word, 4.0) for word in (o.largest_rectangle, o.without_single_cells)],
     *[(word, 4.0) for word in (g.overlaid_with_mirror, g.overlaid_with_upside_down, g.overlaid_with_transpose)],
@@ -103,6 +103,7 @@ def list_moves() -> list[tuple]:
     return moves
 
 
+COMPLETED = {g.completed_by_symmetry, g.completed_by_period}
 PLACES = (0, 1, 2, 3, -1)
 
 

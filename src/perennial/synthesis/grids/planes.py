@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perennial.lang import Program, call
+from perennial.lang import Grid, Program, call
 from perennial.primitives import grids as g
 from perennial.primitives import objects as o
 from perennial.primitives.grids import DIRECTIONS
@@ -25,6 +25,8 @@ COLOURS = [
     *[(o.seen, way, 3.0) for way in DIRECTIONS],
     *[(o.neighbour, (2 * down, 2 * right), 5.0) for down, right in DIRECTIONS],
     (o.colour_around, (), 2.5),
+    (o.colour_between, (0,), 3.0),
+    (o.colour_between, (1,), 4.0),
     *[(o.main_colour_of_object, way, 3.5) for way in ((0, 1), (1, 1))],
     *[(o.rare_colour_of_object, way, 4.0) for way in ((0, 1), (1, 1))],
     *[(o.object_box_colour, way, 4.0) for way in ((0, 0), (1, 0), (1, 1))],
@@ -69,7 +71,9 @@ NUMBERS = [
     (o.size_of_region, (0,), 4.0),
     (o.rank_of_hole, (0,), 4.0),
     *[(word, (way,), 4.0) for way in (0, 1) for word in (o.filled_neighbours, o.equal_neighbours)],
+    *[(o.directions_seen, (kind,), 4.0) for kind in (0, 1)],
     *[(o.steps_to_seen, way, 5.0) for way in DIRECTIONS],
+    (o.reading_number, (), 4.5),
     (o.row_number, (), 3.5),
     (o.column_number, (), 3.5),
     (o.row_from_end, (), 4.0),
@@ -85,6 +89,14 @@ NUMBERS = [
     *[(o.in_full_square, (side,), 4.5) for side in (2, 3)],
     *[(o.in_empty_square, (side,), 4.5) for side in (2, 3)],
 ]
+TURNING = {
+    *(o.neighbour, o.seen, o.steps_to_seen, o.colour_to_edge, o.row_number, o.column_number, o.row_from_end),
+    *(o.column_from_end, o.row_plus_column, o.row_minus_column, o.row_in_object, o.column_in_object),
+    *(o.row_rank_of_object, o.column_rank_of_object, o.number_of_object, o.colour_of_row, o.colour_of_column),
+    *(o.filled_in_row, o.filled_in_column, o.height_of_object, o.width_of_object, o.mirror_symmetry_of_object),
+    *(g.mirror, g.upside_down, g.transpose, g.antitranspose, g.turn_left, g.turn_right, g.fallen, g.half_turn),
+    *(o.reading_number, g.overlaid_with_mirror, g.overlaid_with_upside_down),
+}
 REPEATS = [
     (word, divisor)
     for word in (
@@ -112,6 +124,14 @@ class Test:
         """The mask as a program."""
         return call(self.word, *[p.program(argument) if isinstance(p, State) else p for p in self.arguments])
 
+    def uses(self, words: set) -> bool:
+        """Whether any of the words is in it."""
+        return any(isinstance(given, State) and given.uses(words) for given in self.arguments)
+
+    def state(self) -> State:
+        """The mask as a state."""
+        return State(Grid, column(self.word, self.arguments), self.cost, self.word, self.arguments)
+
 
 def flat(state: State) -> np.ndarray:
     """All cells of a column of grids in one row."""
@@ -126,13 +146,9 @@ def plane(word: object, base: State, literals: tuple, cost: float) -> State | No
     return State(base.kind, values, cost, word, (base, *literals))
 
 
-def colour_planes(base: State, colours: Sequence[int] = ()) -> list[State]:
+def colour_planes(base: State) -> list[State]:
     """Planes of colours on a base, the base first."""
     found = [base] + [plane(word, base, literals, base.cost + cost) for word, literals, cost in COLOURS]
-    for word, cost in ((g.most_common_colour, 4.0), (g.rarest_colour, 4.5)):
-        values = [g.like.kernel(grid, word.kernel(grid)) for grid in base.values]
-        chosen = State(None, [], 0.0, word, (base,))
-        found.append(State(base.kind, values, base.cost + cost, g.like, (base, chosen)))
     return [state for state in found if state is not None]
 
 
@@ -142,11 +158,37 @@ def number_planes(base: State, colours: Sequence[int]) -> list[State]:
     for colour in colours:
         for way in DIRECTIONS:
             found.append(plane(o.colour_to_edge, base, (colour, *way), base.cost + 5.5))
+        for word, cost in ((o.touching, 4.5), (o.seeing, 5.0), (o.in_line_with, 5.0)):
+            for kind in (0, 1):
+                found.append(plane(word, base, (colour, kind), base.cost + cost + kind))
     for word, divisor in REPEATS:
         inner = plane(word, base, (), base.cost + 3.5)
         if inner is not None:
             found.append(plane(o.cells_modulo, inner, (divisor,), base.cost + 4.0))
     return [state for state in found if state is not None]
+
+
+GLOBALS = [
+    *[(o.number_of_objects, way) for way in ((0, 0), (1, 0), (1, 1))],
+    *[(word, ()) for word in (o.number_of_colours, o.filled_cells, o.height, o.width, o.symmetries)],
+]
+
+
+def constant_planes(base: State, start: State) -> tuple[list[State], list[State]]:
+    """Colours and numbers of the whole input, in every cell of a base: planes of colours, planes of numbers."""
+
+    def told(word: object, literals: tuple, cost: float) -> State:
+        values = column(word, (start, *literals))
+        number = State(None, values, 0.0, word, (start, *literals))
+        shown = [g.like.kernel(grid, value) for grid, value in zip(base.values, values, strict=True)]
+        return State(Grid, shown, base.cost + cost, g.like, (base, number))
+
+    colours = [told(word, (), cost) for word, cost in ((g.most_common_colour, 4.0), (g.rarest_colour, 4.5))]
+    return colours, [told(word, literals, 6.0) for word, literals in GLOBALS if _answers(word, start, literals)]
+
+
+def _answers(word: object, start: State, literals: tuple) -> bool:
+    return column(word, (start, *literals)) is not None
 
 
 class Tests:
@@ -182,6 +224,13 @@ class Tests:
         if ordered and len(numbers) > 2:
             for number in numbers[:-1].tolist():
                 self.add(Test(g.cells_at_most, (state, number), state.cost + 3.5), cells <= number)
+
+    def below(self, places: Sequence[State], numbers: Sequence[State]) -> None:
+        """Tests whether the place of a cell is less than a number of the whole input."""
+        for place in places:
+            for number in numbers:
+                cost = place.cost + number.cost
+                self.add(Test(g.cells_below, (place, number), cost), flat(place) < flat(number))
 
     def agreements(self, states: Sequence[State]) -> None:
         """Tests whether two planes show the same."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from perennial.lang import Program, call
 from perennial.primitives.grids import where
-from perennial.synthesis.grids.bank import State
+from perennial.synthesis.grids.bank import State, column
 from perennial.synthesis.grids.planes import Test
 
 MOST_LABELS = 7
@@ -67,6 +67,24 @@ class Cells:
         target: colours of the labelled cells, which come first.
     """
 
+    @classmethod
+    def of(cls, leaves: list[State], tests: list[Test], rows: list, target: np.ndarray) -> Cells:
+        """From states and the answers of tests as rows."""
+        shown = np.stack([np.concatenate([np.asarray(v).ravel() for v in state.values]) for state in leaves])
+        return cls(leaves, shown, tests, np.stack(rows) if rows else np.zeros((0, shown.shape[1]), bool), target)
+
+    def without(self, words: set) -> Cells:
+        """Only what is made without some words."""
+        leaves = [place for place, leaf in enumerate(self.leaves) if not leaf.uses(words)]
+        tests = [place for place, test in enumerate(self.tests) if not test.uses(words)]
+        return Cells(
+            [self.leaves[place] for place in leaves],
+            self.shown[leaves],
+            [self.tests[place] for place in tests],
+            self.answers[tests],
+            self.target,
+        )
+
     def __init__(
         self, leaves: list[State], shown: np.ndarray, tests: list[Test], answers: np.ndarray, target: np.ndarray
     ) -> None:
@@ -81,10 +99,11 @@ class Cells:
 
 @dataclass(frozen=True)
 class Limits:
-    """How far a tree may grow: splits on a way down, and leaves in all."""
+    """How far a tree may grow: splits on a way down, leaves in all, and whether it may be wrong at its ends."""
 
     depth: int = 8
     leaves: int = 14
+    partial: bool = False
 
 
 class Grower:
@@ -113,7 +132,7 @@ class Grower:
             best = np.where(full, self.cells.leaf_costs, np.inf).argmin()
             return Leaf(self.cells.leaves[int(best)])
         if depth >= self.limits.depth or self.leaves_left < 2:
-            return None
+            return Leaf(self.cells.leaves[int(counts.argmax())]) if self.limits.partial else None
         weights = self._labels(mask, counts, depth)
         if weights is None or not len(self.cells.tests):
             return None
@@ -169,6 +188,14 @@ def _entropy(counts: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         bits = counts * np.log2(np.where(counts > 0, total / counts, 1.0))
     return np.nan_to_num(bits).sum(axis=1)
+
+
+def as_state(rule: Leaf | Split) -> State:
+    """The rule as a state, with its grids."""
+    if isinstance(rule, Leaf):
+        return rule.plane
+    parts = (rule.test.state(), as_state(rule.then), as_state(rule.otherwise))
+    return State(rule.test.arguments[0].kind, column(where, parts), rule.cost, where, parts)
 
 
 def shown_by(rule: Leaf | Split, cells: Cells) -> np.ndarray:

@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 
 from perennial.errors import NoAnswer
-from perennial.lang import Grid, Lambda, Literal, Program, Var, call
+from perennial.lang import Grid, Int, Lambda, Program, Var, call
 from perennial.primitives import grids as g
 from perennial.primitives import objects as o
 from perennial.spaces.grammar import Grammar
 from perennial.synthesis.base import Clock, Engine, Examples, Found, judged
-from perennial.synthesis.grids.bank import GRIDS, Bank, Move, State, column, fingerprint
-from perennial.synthesis.grids.moves import PLACES, grid_moves, list_moves
-from perennial.synthesis.grids.planes import Tests, colour_planes, flat, number_planes
-from perennial.synthesis.grids.rules import Cells, Limits, rules, shown_by
+from perennial.synthesis.grids.bank import GRIDS, Bank, State, column, fingerprint
+from perennial.synthesis.grids.moves import COMPLETED, PLACES, grid_moves, list_moves
+from perennial.synthesis.grids.planes import GLOBALS, TURNING, Tests, colour_planes, constant_planes, number_planes
+from perennial.synthesis.grids.rules import Cells, Grower, Limits, Split, as_state, rules, shown_by
 
 MOST_MATRIX = 24_000_000
 LARGEST_OUTPUT = 40
+TURNED_BONUS = 5.0
+MISSED_COST = 12.0
+PLACE_WORDS = {o.row_number, o.column_number, o.row_from_end, o.column_from_end, o.reading_number}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +50,12 @@ class Puzzle:
         self.inputs, self.outputs, self.asked = list(inputs), list(outputs), list(asked)
         self.labelled = len(self.outputs)
         self.bank = Bank(self.labelled)
-        self.start = State(Grid, [*self.inputs, *self.asked], 1.0, name="grid")
+        self.start = State(Grid, [*self.inputs, *self.asked], 1.0)
         self.bank.add(self.start)
         self.output_shapes = tuple(grid.shape for grid in self.outputs)
-        self.target_colours = sorted(set(np.unique(np.concatenate([grid.ravel() for grid in self.outputs]))))
+        self.target_colours = sorted({c for grid in outputs for c in np.unique(grid).tolist()})
+
+        self.input_colours = sorted({c for grid in inputs for c in np.unique(grid).tolist()} - {0})
 
     def fits(self, state: State) -> bool:
         """Whether the state has the shapes of the outputs."""
@@ -72,7 +77,9 @@ def explore(puzzle: Puzzle, clock: Clock, deepest: float = 14.0) -> None:
             _explore_list(bank, state, listed)
         else:
             for move in moves:
-                bank.apply(move.word, (state, *move.literals), state.cost + move.cost)
+                found = bank.apply(move.word, (state, *move.literals), state.cost + move.cost)
+                if found is not None and move.word in COMPLETED:
+                    bank.apply(g.patch, (found, state), found.cost + 2.0)
 
 
 def _explore_list(bank: Bank, state: State, moves: list[tuple]) -> None:
@@ -168,55 +175,64 @@ def groups(puzzle: Puzzle) -> list[list[State]]:
     return sorted(found.values(), key=lambda states: states[0].cost)
 
 
-def matrices(puzzle: Puzzle, states: list[State], bases: int, most_leaves: int = 260) -> Cells:
+def matrices(puzzle: Puzzle, states: list[State], bases: list[State], most_leaves: int = 260) -> Cells:
     """Leaves, tests and their values for rules over cells of the states' shape."""
     target = np.concatenate([grid.ravel() for grid in puzzle.outputs])
     cells = sum(value.size for value in states[0].values)
-    colours = sorted(set(np.unique(np.concatenate([s.ravel() for s in puzzle.inputs])).tolist()) - {0})
     tests = Tests(cells, max(200, MOST_MATRIX // cells))
-    leaves: dict[bytes, State] = {}
-    planes: list[State] = []
-    for base in states[:bases]:
-        planes += colour_planes(base)
-    for state in [*planes, *states]:
-        key = b"".join(map(fingerprint, state.values))
-        if key not in leaves or leaves[key].cost > state.cost:
-            leaves[key] = state
-    ordered = sorted(leaves.values(), key=lambda state: state.cost)[:most_leaves]
-    for state in ordered:
+    told, numbers_told = constant_planes(states[0], puzzle.start)
+    planes = [plane for base in bases for plane in colour_planes(base)]
+    leaves = _cheapest_of_equals([*planes, *told, *states])[:most_leaves]
+    for state in leaves:
         tests.values(state, len(target), ordered=False)
-    numbers = [plane for base in states[:bases] for plane in number_planes(base, colours[:4])]
-    for state in sorted(numbers, key=lambda state: state.cost):
+    numbers = [plane for base in bases for plane in number_planes(base, puzzle.input_colours[:4])]
+    for state in sorted([*numbers, *numbers_told], key=lambda state: state.cost):
         tests.values(state, len(target), ordered=True)
-    tests.agreements(ordered[:36])
+    tests.agreements(leaves[:36])
+    places = [state for state in numbers if state.word in PLACE_WORDS and state.arguments[0] is bases[0]]
+    tests.below(places, numbers_told)
     constants = [
-        State(Grid, [g.like.kernel(v, int(c)) for v in states[0].values], 3.0, g.like, (states[0], int(c)))
+        State(Grid, [g.like.kernel(v, c) for v in states[0].values], 3.0, g.like, (states[0], c))
         for c in puzzle.target_colours
     ]
-    ordered = [*constants, *ordered]
-    shown = np.stack([flat(state) for state in ordered])
-    answers = np.stack(tests.rows) if tests.rows else np.zeros((0, cells), dtype=bool)
-    return Cells(ordered, shown, tests.tests, answers, target)
+    return Cells.of([*constants, *leaves], tests.tests, tests.rows, target)
 
 
-def cell_rules(puzzle: Puzzle, states: list[State], bases: int, clock: Clock) -> Iterator[tuple]:
-    """Rules over cells, with the price of failing on examples left out."""
+def _cheapest_of_equals(states: Sequence[State]) -> list[State]:
+    found: dict[bytes, State] = {}
+    for state in states:
+        key = b"".join(map(fingerprint, state.values))
+        if key not in found or found[key].cost > state.cost:
+            found[key] = state
+    return sorted(found.values(), key=lambda state: state.cost)
+
+
+def cell_rules(puzzle: Puzzle, states: list[State], bases: list[State], clock: Clock) -> Iterator[tuple]:
+    """Rules over cells, those that hold when everything is turned first; with what leaving out says of them."""
     cells = matrices(puzzle, states, bases)
     sizes = [grid.size for grid in puzzle.outputs]
     owner = np.repeat(np.arange(len(sizes)), sizes)
-    everything = np.ones(len(owner), dtype=bool)
-    missed = None
-    for rule in rules(cells, everything, Limits()):
-        if missed is None:
-            missed = _missed_when_left_out(cells, owner, clock)
-        shown = shown_by(rule, cells)
-        values, place = [], 0
-        for value in states[0].values:
-            values.append(shown[place : place + value.size].reshape(value.shape))
-            place += value.size
-        yield rule.cost + 12.0 * missed, rule, values[puzzle.labelled :], "cell rule"
-        if clock.over:
-            return
+    for some, bonus in ((cells.without(TURNING), TURNED_BONUS), (cells, 0.0)):
+        missed = None
+        for rule in rules(some, owner >= 0, Limits()):
+            if missed is None:
+                missed = _missed_when_left_out(some, owner, clock)
+            state = as_state(rule)
+            yield rule.cost + MISSED_COST * missed - bonus, state, state.values[puzzle.labelled :], "cell rule"
+            if clock.over:
+                return
+
+
+def partial_rules(puzzle: Puzzle, states: list[State], bases: list[State]) -> list[State]:
+    """Small rules that are right on most cells: bases to look from once more."""
+    cells = matrices(puzzle, states, bases)
+    everything = np.ones(len(cells.target), dtype=bool)
+    found = [
+        Grower(some, Limits(depth, 2**depth, partial=True)).grow(everything)
+        for some in (cells, cells.without(TURNING))
+        for depth in (1, 2)
+    ]
+    return _cheapest_of_equals([as_state(rule) for rule in found if isinstance(rule, Split)])
 
 
 def _missed_when_left_out(cells: Cells, owner: np.ndarray, clock: Clock) -> float:
@@ -235,18 +251,54 @@ def _missed_when_left_out(cells: Cells, owner: np.ndarray, clock: Clock) -> floa
     return wrong / examples
 
 
+# --- sizes -----------------------------------------------------------------------------------------------------
+
+
+def canvases(puzzle: Puzzle) -> State | None:
+    """Empty grids of the outputs' sizes, when numbers of the inputs or constants tell both sides."""
+    sides = [_side(puzzle, [shape[axis] for shape in puzzle.output_shapes]) for axis in (0, 1)]
+    if None in sides:
+        return None
+    arguments = (sides[0], sides[1], 0)
+    values = column(g.canvas, (*[s if isinstance(s, State) else s for s in sides], 0)) if any(
+        isinstance(side, State) for side in sides) else [g.canvas.kernel(*arguments) for _ in puzzle.start.values]
+    return values and State(Grid, values, 6.0, g.canvas, arguments)
+
+
+def _side(puzzle: Puzzle, wanted: list[int]) -> State | int | None:
+    if len(set(wanted)) == 1:
+        return wanted[0]
+    for word, literals in GLOBALS:
+        values = column(word, (puzzle.start, *literals))
+        if values is not None and values[: puzzle.labelled] == wanted:
+            return State(Int, values, 3.0, word, (puzzle.start, *literals))
+    return None
+
+
 # --- guesses ---------------------------------------------------------------------------------------------------
 
 
 def solutions(puzzle: Puzzle, clock: Clock) -> Iterator[tuple]:
-    """Everything that is right on the examples: `(cost, program part, outputs, family)`."""
+    """Everything that is right on the examples: `(cost, state, outputs, family)`."""
     explore(puzzle, clock.share(0.4))
     yield from exact(puzzle)
     yield from blocks(puzzle)
-    for states in groups(puzzle)[:2]:
+    found = groups(puzzle)
+    canvas = canvases(puzzle)
+    if canvas is not None and all(canvas.shapes != states[0].shapes for states in found):
+        found.append([canvas])
+    for states in found[:3]:
         if clock.over:
             return
-        yield from cell_rules(puzzle, states, 2 if states[0] is puzzle.start else 3, clock)
+        cheap = 1e9
+        bases = states[: 2 if states[0] is puzzle.start else 3]
+        for solution in cell_rules(puzzle, states, bases, clock):
+            cheap = min(cheap, solution[0])
+            yield solution
+        if cheap > 40 and not clock.over:
+            for base in partial_rules(puzzle, states, bases)[:2]:
+                if not clock.over:
+                    yield from cell_rules(puzzle, [*states, base], [base, states[0]], clock)
 
 
 def guesses(
@@ -262,15 +314,59 @@ def guesses(
     """
     clock = Clock(seconds)
     best: dict[bytes, Guess] = {}
-    puzzle = Puzzle(inputs, outputs, asked)
-    for cost, part, values, family in solutions(puzzle, clock):
-        if any(max(value.shape) > LARGEST_OUTPUT for value in values):
-            continue
-        key = b"|".join(map(fingerprint, values))
-        if key not in best or cost < best[key].cost:
-            program = Lambda(("grid",), part.program(Var("grid")))
-            best[key] = Guess(program, cost, values, family)
+    for view in views(inputs, outputs, asked):
+        for cost, state, values, family in solutions(view.puzzle, clock if view.last else clock.share(0.5)):
+            values = view.back(values)
+            if any(max(value.shape) > LARGEST_OUTPUT for value in values):
+                continue
+            key = b"|".join(map(fingerprint, values))
+            if key not in best or cost + view.cost < best[key].cost:
+                program = Lambda(("grid",), view.program(state))
+                best[key] = Guess(program, cost + view.cost, values, family)
     return sorted(best.values(), key=lambda guess: guess.cost)
+
+
+# --- the empty colour ------------------------------------------------------------------------------------------
+
+
+class View:
+    """The puzzle as it is, or with the background of each input exchanged with the empty colour."""
+
+    def __init__(self, inputs: Sequence, outputs: Sequence, asked: Sequence, exchanged: bool, last: bool) -> None:
+        self.exchanged, self.last, self.cost = exchanged, last, 4.0 if exchanged else 0.0
+        self.asked = asked
+        if exchanged:
+            outputs = [_exchanged(grid, given) for grid, given in zip(outputs, inputs, strict=True)]
+            inputs, asked = ([_exchanged(grid, grid) for grid in grids] for grids in (inputs, asked))
+        self.puzzle = Puzzle(inputs, outputs, asked)
+
+    def back(self, values: list[np.ndarray]) -> list[np.ndarray]:
+        """Answers in the colours of the task."""
+        if not self.exchanged:
+            return values
+        return [_exchanged(value, given) for value, given in zip(values, self.asked, strict=True)]
+
+    def program(self, state: State) -> Program:
+        """The program on the task's own grid."""
+        grid = Var("grid")
+        if not self.exchanged:
+            return state.program(grid)
+        colour = call(g.background, grid)
+        return call(g.swapped, state.program(call(g.swapped, grid, 0, colour)), 0, colour)
+
+
+def _exchanged(grid: np.ndarray, given: np.ndarray) -> np.ndarray:
+    return g.swapped.kernel(grid, 0, g.background.kernel(given))
+
+
+def views(inputs: Sequence, outputs: Sequence, asked: Sequence) -> list[View]:
+    """How to look at the puzzle: as it is unless nothing is empty, and with backgrounds emptied when they are not."""
+    other = any(g.background.kernel(grid) != 0 for grid in inputs)
+    plain = not other or any((grid == 0).any() for grid in (*inputs, *outputs))
+    found = [False] * plain + [True] * other
+    return [
+        View(inputs, outputs, asked, exchanged, place == len(found) - 1) for place, exchanged in enumerate(found)
+    ]
 
 
 class GridSearch(Engine):
