@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from perennial.errors import ProgramError, SpaceError
-from perennial.lang.ops import Op
+from perennial.lang.ops import Op, Primitive
 from perennial.lang.program import Call, Lambda, Literal, Program, Var, Word
-from perennial.lang.types import Type
+from perennial.lang.types import Arrow, Int, Real, Type, TypeVar
 
 LAMBDA_COST = 1
 FOREIGN_COST = 12
+USUAL_COSTS = {
+    2: "single",
+    3: "add append filter head length map",
+    4: "and any all at biggest count count_item drop equal is_even is_odd last less multiply not or prepend "
+    "add_last reverse smallest sort subtract tail take total unique contains map_pairs",
+    5: "at_most divide divides drop_last init larger range remainder remove_item replicate slice smaller "
+    "take_last without common count_item sort_by fold",
+    6: "has_no_items insert_at is_prime is_square max_by min_by place_of range_from remove_at replace_at "
+    "rotate sort_down find_first take_while drop_while running_totals flat_map places",
+    7: "absolute digits every interleave is_sorted most_common negate product repeated square swap tiled "
+    "differences remove_first",
+}
+USUAL_NUMBERS = {0: 2, 1: 2, 2: 3, 3: 3, 4: 3, 5: 3, 6: 4, 7: 4, 8: 4, 9: 4, 10: 4, -1: 4}
+ALWAYS_ALLOWED = {"Int", "Bool"}
 
 
 @dataclass(frozen=True)
@@ -129,6 +143,54 @@ class Grammar:
             if op.name == name:
                 return op
         raise SpaceError(f"The grammar has no word `{name}`.", todo="Add it to `words`.")
+
+
+def usual_costs() -> dict[str, int]:
+    """Bits of the words that people use most, before anything was learnt.
+
+    >>> usual_costs()["map"] < usual_costs()["interleave"]
+    True
+    """
+    return {name: cost for cost, names in USUAL_COSTS.items() for name in names.split()}
+
+
+def grammar_for(words: Iterable[Op], names: Sequence[str], types: Sequence[Type], result: Type) -> Grammar:
+    """The words that can be of use for arguments and a result of these types, with usual costs.
+
+    A word is of use when every type in its signature occurs in the task; whole numbers and truth values always
+    do. Words that fit themselves and layers are left out.
+
+    Args:
+        words: a vocabulary's values.
+        names: of the arguments.
+        types: of the arguments.
+        result: of the program.
+
+    >>> from perennial.lang import List
+    >>> from perennial.primitives import vocabulary
+    >>> grammar = grammar_for(vocabulary().values(), ["xs"], [List(Int)], Int)
+    >>> {"map", "total"} <= {op.name for op in grammar.words}, grammar.literal_cost(1)
+    (True, 2)
+    """
+    allowed = set().union(ALWAYS_ALLOWED, *(_constructors(kind) for kind in (*types, result)))
+    kept = [op for op in words if type(op) is Primitive and _of_use(op, allowed)]
+    constants = tuple(Constant(value, Int, cost) for value, cost in USUAL_NUMBERS.items())
+    return Grammar(tuple(kept), dict(zip(names, types, strict=True)), result, constants, usual_costs())
+
+
+def _of_use(op: Primitive, allowed: set[str]) -> bool:
+    return all(
+        _constructors(kind) <= allowed or (kind == Real and "Int" in allowed)
+        for kind in op.signature.arguments
+    ) and (_constructors(op.signature.result) <= allowed)
+
+
+def _constructors(kind: object) -> set[str]:
+    """Names of all types inside a type, without functions and variables."""
+    if not isinstance(kind, Type) or isinstance(kind, TypeVar):
+        return set()
+    own = set() if isinstance(kind, Arrow) else {kind.name}
+    return own.union(*map(_constructors, kind.arguments))
 
 
 def written_cost(value: Any) -> int:
