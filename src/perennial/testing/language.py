@@ -201,6 +201,9 @@ def values_of(kind: Type) -> st.SearchStrategy:
         return st.lists(values_of(kind.element), max_size=8).map(tuple)
     if isinstance(kind, kinds.Pair):
         return st.tuples(*map(values_of, kind.arguments))
+    if isinstance(kind, kinds.Graph):
+        number = st.integers(-1, 8)
+        return st.tuples(values_of(kinds.List(kind.node)), st.lists(st.tuples(number, number)).map(tuple))
     if isinstance(kind, kinds.Option):
         return st.none() | values_of(kind.element)
     if isinstance(kind, kinds.Dict):
