@@ -34,7 +34,8 @@ from perennial.lang import (
 )
 from perennial.lang.ops import Primitive
 from perennial.lang.types import Arrow
-from perennial.spaces.grammar import LAMBDA_COST, Constant, Grammar
+from perennial.primitives import vocabulary
+from perennial.spaces.grammar import LAMBDA_COST, Constant, Grammar, grammar_for
 from perennial.synthesis.base import LARGEST_VALUE, UNANSWERED, Clock, Engine, Examples, Found, judged
 from perennial.synthesis.conditionals import Part, Tree, decision_tree
 
@@ -281,6 +282,9 @@ class Enumeration(Engine):
     def run(self, examples: Examples, grammar: Grammar, seconds: float, memory: int) -> Iterator[Found]:
         """Two rounds: the second with words of partial solutions cheaper."""
         clock = Clock(seconds)
+        if not grammar.words:
+            words = vocabulary().values()
+            grammar = grammar_for(words, examples.names, examples.types, examples.output_type)
         room = max(1_000, memory // (BYTES_PER_ENTRY + 60 * len(examples)))
         best: Found | None = None
         for share in (FIRST_SHARE, 1.0):

@@ -18,7 +18,8 @@ import numpy as np
 
 from perennial.errors import PerennialError
 from perennial.lang import Bool, Int, Lambda, List, Literal, Program, Var, call
-from perennial.spaces.grammar import Grammar, written_cost
+from perennial.primitives import vocabulary
+from perennial.spaces.grammar import Grammar, grammar_for, written_cost
 from perennial.synthesis import kernels
 from perennial.synthesis.base import Clock, Engine, Examples, Found, judged
 from perennial.synthesis.columns import Bank, Workshop
@@ -47,6 +48,7 @@ MOST_LISTS_LOOKED_AT = 4_000
 MOST_GOALS = 400
 DEEPEST_GOAL = 3
 PARTIAL_SHARE = 200_000
+BELIEVABLE_SHARE = 0.2  # a program this much shorter than the outputs is no accident
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +80,9 @@ class ListSearch(Engine):
     def run(self, examples: Examples, grammar: Grammar, seconds: float, memory: int) -> Iterator[Found]:
         """Searches on some of the examples, and begins again with one that a program did not fit."""
         clock = Clock(seconds)
+        if not grammar.words:
+            words = vocabulary().values()
+            grammar = grammar_for(words, examples.names, examples.types, examples.output_type)
         places = chosen_places(examples)
         while not clock.over:
             search = _Search(examples, places, grammar, clock, memory)
@@ -126,6 +131,7 @@ class _Search:
         self.workshop = self._open(memory)
         self.parts: dict[int, Part] = {}
         self.seen_parts = 0
+        self.believable = BELIEVABLE_SHARE * sum(map(written_cost, self.some.outputs))
 
     # What it begins with.
 
@@ -241,7 +247,10 @@ class _Search:
         cheapest = self.workshop.level + 1
         if self.inner:
             cheapest = min(cheapest, self.inner[0][0])
-        return self.best.cost <= cheapest or self.clock.spent > max(2 * self.solved_at, self.solved_at + 1.0)
+        patience = max(2 * self.solved_at, self.solved_at + 1.0)
+        return self.best.cost <= cheapest or (
+            self.clock.spent > patience and self.best.cost <= self.believable
+        )
 
     def _constant(self, column: tuple) -> Iterator[Found]:
         if len(set(column)) == 1:
