@@ -259,16 +259,39 @@ def cells_between_lines(grid: Grid) -> List[Grid]:
     return best
 
 
-@grid_word
-def table_of_lines(grid: Grid) -> Grid:
-    """One cell for each part between full lines: its most common colour that is not empty, or 0."""
+def table_spans(grid: np.ndarray) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Stretches of rows and of columns between full straight lines of one colour.
+
+    Raises:
+        NoAnswer: when no line crosses the grid.
+    """
     for colour in np.unique(grid)[::-1]:
         line = grid == colour
         rows, columns = _line_runs(line.all(axis=1)), _line_runs(line.all(axis=0))
         if len(rows) > 1 or len(columns) > 1:
-            cells = [[most_common_colour.kernel(grid[a:b, c:d]) for c, d in columns] for a, b in rows]
-            return checked(np.array(cells, dtype=np.int16))
+            return rows, columns
     raise NoAnswer("No line of one colour crosses the grid.")
+
+
+@grid_word
+def table_of_lines(grid: Grid) -> Grid:
+    """One cell for each part between full lines: its most common colour that is not empty, or 0."""
+    rows, columns = table_spans(grid)
+    cells = [[most_common_colour.kernel(grid[a:b, c:d]) for c, d in columns] for a, b in rows]
+    return checked(np.array(cells, dtype=np.int16))
+
+
+@grid_word
+def table_filled(lined: Grid, colours: Grid) -> Grid:
+    """A grid with full lines whose parts each take one colour of a smaller grid."""
+    rows, columns = table_spans(lined)
+    if colours.shape != (len(rows), len(columns)):
+        raise NoAnswer(f"{len(rows)} times {len(columns)} parts cannot take {colours.shape} colours.")
+    result = np.array(lined)
+    for (top, bottom), line in zip(rows, colours, strict=True):
+        for (left, right), colour in zip(columns, line, strict=True):
+            result[top:bottom, left:right] = colour
+    return result
 
 
 @grid_word

@@ -25,6 +25,7 @@ from perennial.primitives.grids import (
     crop,
     displaced,
     grid_word,
+    table_spans,
 )
 
 MOST_OBJECTS = 100
@@ -393,6 +394,53 @@ def without_single_cells(grid: Grid) -> Grid:
     """The grid without objects of one cell (corners connect)."""
     found = parts_of(grid, 1, 0)
     return np.where(found.spread(found.size[1:] == 1) != 0, 0, grid)
+
+
+def _step(way: int) -> tuple[int, int]:
+    return DIRECTIONS[way % 4]
+
+
+@grid_word
+def objects_fallen(grid: Grid, direction: Int, diagonal: Int, mixed: Int) -> Grid:
+    """Every object slides up (0), down (1), left (2) or right (3), whole, until it meets another or the border."""
+    found = parts_of(grid, diagonal, mixed)
+    down, right = _step(direction)
+    front = (found.top, -found.bottom, found.left, -found.right)[direction % 4]
+    result = np.zeros(grid.shape, dtype=np.int16)
+    for part in np.argsort(front[1:], kind="stable") + 1:
+        mask = found.labels == part
+        steps = 0
+        while True:
+            ahead = displaced(mask, down * (steps + 1), right * (steps + 1), 0) != 0
+            if ahead.sum() < found.size[part] or (result[ahead] != 0).any():
+                break
+            steps += 1
+        place = displaced(mask, down * steps, right * steps, 0) != 0
+        result[place] = displaced(np.where(mask, grid, 0), down * steps, right * steps, 0)[place]
+    return result
+
+
+@grid_word
+def drawn_to(grid: Grid, colour: Int, diagonal: Int) -> Grid:
+    """Every object that has cells of one colour straight ahead moves towards them until it touches them."""
+    target = grid == colour
+    if not target.any():
+        raise NoAnswer("The colour is not there.")
+    found = parts_of(np.where(target, 0, grid), diagonal, 1)
+    result = np.where(target, grid, 0)
+    for part in range(1, found.count + 1):
+        mask = found.labels == part
+        moves = [
+            (steps - 1, way)
+            for way in range(4)
+            for steps in range(1, max(grid.shape))
+            if (target & (displaced(mask, _step(way)[0] * steps, _step(way)[1] * steps, 0) != 0)).any()
+        ]
+        steps, way = min(moves, default=(0, 0))
+        down, right = _step(way)[0] * steps, _step(way)[1] * steps
+        place = displaced(mask, down, right, 0) != 0
+        result[place] = displaced(np.where(mask, grid, 0), down, right, 0)[place]
+    return result
 
 
 # --- numbers of the object at each cell ------------------------------------------------------------------------
@@ -781,6 +829,53 @@ def reading_number(grid: Grid) -> Grid:
 def cells_modulo(grid: Grid, divisor: Int) -> Grid:
     """What is left of each cell when divided; the cell itself when the divisor is 0."""
     return grid % np.int16(min(divisor, 999)) if divisor > 0 else np.array(grid)
+
+
+# --- parts between lines ---------------------------------------------------------------------------------------
+
+
+def _part_numbers(grid: np.ndarray) -> tuple[np.ndarray, int]:
+    """The number of the part between full lines that each cell lies in, from 1; 0 on the lines."""
+    spans = table_spans(grid)
+    labels = np.zeros(grid.shape, dtype=np.int32)
+    number = 0
+    for top, bottom in spans[0]:
+        for left, right in spans[1]:
+            number += 1
+            labels[top:bottom, left:right] = number
+    return labels, number
+
+
+def _per_part(grid: np.ndarray, measure: Callable) -> np.ndarray:
+    labels, count = _part_numbers(grid)
+    numbers = [measure(grid[labels == part]) for part in range(1, count + 1)]
+    return np.concatenate([[0], np.asarray(numbers)]).astype(np.int16)[labels]
+
+
+@grid_word
+def filled_in_part(grid: Grid) -> Grid:
+    """In every cell between full straight lines, how many cells of its part are not empty; 0 on the lines."""
+    return _per_part(grid, np.count_nonzero)
+
+
+@grid_word
+def rank_of_part(grid: Grid) -> Grid:
+    """1 in the part between lines with most cells that are not empty, 2 for the next number; 0 on the lines."""
+    labels, count = _part_numbers(grid)
+    counts = np.array([np.count_nonzero(grid[labels == part]) for part in range(1, count + 1)])
+    return np.concatenate([[0], _dense_rank(-counts)]).astype(np.int16)[labels]
+
+
+@grid_word
+def colour_of_part(grid: Grid) -> Grid:
+    """In every cell between full lines, the most common colour of its part that is not empty; 0 on the lines."""
+    return _per_part(grid, lambda cells: most_cells(cells) if cells.any() else 0)
+
+
+@grid_word
+def colours_in_part(grid: Grid) -> Grid:
+    """In every cell between full lines, how many colours its part has, the empty one aside; 0 on the lines."""
+    return _per_part(grid, lambda cells: len(np.unique(cells[cells != 0])))
 
 
 # --- rows and columns ------------------------------------------------------------------------------------------

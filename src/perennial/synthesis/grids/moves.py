@@ -58,7 +58,9 @@ def grid_moves(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> l
     moves += [Move(word, literals, cost) for word, literals, cost in TO_LISTS]
     moves += [Move(g.fallen, (way,), 4.0) for way in range(4)]
     moves += [Move(word, way, 4.0) for word in (o.only_largest_object, o.without_largest_object) for way in WAYS[:3]]
+    moves += [Move(o.objects_fallen, (way, *switches), 5.0) for way in range(4) for switches in ((0, 0), (1, 1))]
     for colour in colours_everywhere(inputs):
+        moves += [Move(o.drawn_to, (colour, diagonal), 5.0) for diagonal in (0, 1)]
         moves += [Move(word, (colour,), 4.0) for word in (g.keep_colour, g.without_colour)]
         moves += [Move(word, (colour,), 5.0) for word in (g.completed_by_symmetry, g.completed_by_period)]
     moves += [Move(word, (0,), 4.0) for word in (g.completed_by_symmetry, g.completed_by_period)]

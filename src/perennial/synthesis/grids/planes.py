@@ -33,6 +33,7 @@ COLOURS = [
     (o.colour_of_row, (), 3.5),
     (o.colour_of_column, (), 3.5),
     (o.nearest_colour, (), 4.0),
+    (o.colour_of_part, (), 4.0),
     (o.neighbour_colour, (0,), 4.0),
     (o.neighbour_colour, (1,), 4.0),
     (g.mirror, (), 3.5),
@@ -86,6 +87,7 @@ NUMBERS = [
     (o.count_of_colour, (), 4.0),
     (o.colour_rank, (), 3.5),
     (o.distance_to_filled, (), 4.5),
+    *[(word, (), 4.0) for word in (o.filled_in_part, o.rank_of_part, o.colours_in_part)],
     *[(o.in_full_square, (side,), 4.5) for side in (2, 3)],
     *[(o.in_empty_square, (side,), 4.5) for side in (2, 3)],
 ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perennial.lang import Program, call
-from perennial.primitives.grids import where
+from perennial.primitives.grids import like, where
 from perennial.synthesis.grids.bank import State, column
 from perennial.synthesis.grids.planes import Test
 
@@ -75,7 +75,7 @@ class Cells:
 
     def without(self, words: set) -> Cells:
         """Only what is made without some words."""
-        leaves = [place for place, leaf in enumerate(self.leaves) if not leaf.uses(words)]
+        leaves = [place for place, leaf in enumerate(self.leaves) if leaf.word is like or not leaf.uses(words)]
         tests = [place for place, test in enumerate(self.tests) if not test.uses(words)]
         return Cells(
             [self.leaves[place] for place in leaves],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ MOST_MATRIX = 24_000_000
 LARGEST_OUTPUT = 40
 TURNED_BONUS = 5.0
 MISSED_COST = 12.0
+LEAST_COST = 20.0
 PLACE_WORDS = {o.row_number, o.column_number, o.row_from_end, o.column_from_end, o.reading_number}
 
 
@@ -70,6 +71,7 @@ def explore(puzzle: Puzzle, clock: Clock, deepest: float = 14.0) -> None:
     """Fills the bank in the order of cost until the clock ends."""
     bank = puzzle.bank
     moves, listed = grid_moves(puzzle.inputs, puzzle.outputs), list_moves()
+    _grow_by_numbers(puzzle)
     for state in bank.cheapest():
         if clock.over or state.cost > deepest:
             return
@@ -80,6 +82,17 @@ def explore(puzzle: Puzzle, clock: Clock, deepest: float = 14.0) -> None:
                 found = bank.apply(move.word, (state, *move.literals), state.cost + move.cost)
                 if found is not None and move.word in COMPLETED:
                     bank.apply(g.patch, (found, state), found.cost + 2.0)
+
+
+def _grow_by_numbers(puzzle: Puzzle) -> None:
+    """The input scaled and tiled by numbers of itself."""
+    start = puzzle.start
+    for word, literals in GLOBALS:
+        values = column(word, (start, *literals))
+        if values is not None and max(values) < 12:
+            number = State(Int, values, 3.0, word, (start, *literals))
+            puzzle.bank.apply(g.scale, (start, number), 6.0)
+            puzzle.bank.apply(g.tile, (start, number, number), 6.0)
 
 
 def _explore_list(bank: Bank, state: State, moves: list[tuple]) -> None:
@@ -185,10 +198,10 @@ def matrices(puzzle: Puzzle, states: list[State], bases: list[State], most_leave
     leaves = _cheapest_of_equals([*planes, *told, *states])[:most_leaves]
     for state in leaves:
         tests.values(state, len(target), ordered=False)
+    tests.agreements(leaves[:36])
     numbers = [plane for base in bases for plane in number_planes(base, puzzle.input_colours[:4])]
     for state in sorted([*numbers, *numbers_told], key=lambda state: state.cost):
         tests.values(state, len(target), ordered=True)
-    tests.agreements(leaves[:36])
     places = [state for state in numbers if state.word in PLACE_WORDS and state.arguments[0] is bases[0]]
     tests.below(places, numbers_told)
     constants = [
@@ -296,7 +309,7 @@ def solutions(puzzle: Puzzle, clock: Clock) -> Iterator[tuple]:
             cheap = min(cheap, solution[0])
             yield solution
         if cheap > 40 and not clock.over:
-            for base in partial_rules(puzzle, states, bases)[:2]:
+            for base in partial_rules(puzzle, states, bases):
                 if not clock.over:
                     yield from cell_rules(puzzle, [*states, base], [base, states[0]], clock)
 
@@ -312,11 +325,17 @@ def guesses(
         asked: grids to answer.
         seconds: for all of it.
     """
+    import scipy.ndimage  # noqa: F401  (a second on a cold start, which the first grid should not pay)
+
     clock = Clock(seconds)
     best: dict[bytes, Guess] = {}
-    for view in views(inputs, outputs, asked):
-        for cost, state, values, family in solutions(view.puzzle, clock if view.last else clock.share(0.5)):
-            values = view.back(values)
+    looked = views(inputs, outputs, asked)
+    for number, view in enumerate(looked):
+        for cost, state, values, family in solutions(view.puzzle, clock.share(1 / (len(looked) - number))):
+            try:
+                values = view.back(values)
+            except NoAnswer:
+                continue
             if any(max(value.shape) > LARGEST_OUTPUT for value in values):
                 continue
             key = b"|".join(map(fingerprint, values))
@@ -330,29 +349,64 @@ def guesses(
 
 
 class View:
-    """The puzzle as it is, or with the background of each input exchanged with the empty colour."""
+    """A puzzle and the way back from its answers to those of the task; this one is the puzzle itself."""
 
-    def __init__(self, inputs: Sequence, outputs: Sequence, asked: Sequence, exchanged: bool, last: bool) -> None:
-        self.exchanged, self.last, self.cost = exchanged, last, 4.0 if exchanged else 0.0
+    cost = 0.0
+
+    def __init__(self, inputs: Sequence, outputs: Sequence, asked: Sequence) -> None:
         self.asked = asked
-        if exchanged:
-            outputs = [_exchanged(grid, given) for grid, given in zip(outputs, inputs, strict=True)]
-            inputs, asked = ([_exchanged(grid, grid) for grid in grids] for grids in (inputs, asked))
         self.puzzle = Puzzle(inputs, outputs, asked)
 
     def back(self, values: list[np.ndarray]) -> list[np.ndarray]:
-        """Answers in the colours of the task."""
-        if not self.exchanged:
-            return values
-        return [_exchanged(value, given) for value, given in zip(values, self.asked, strict=True)]
+        """Answers of the task."""
+        return values
 
     def program(self, state: State) -> Program:
         """The program on the task's own grid."""
+        return state.program(Var("grid"))
+
+
+class Emptied(View):
+    """The background of each input exchanged with the empty colour."""
+
+    cost = 4.0
+
+    def __init__(self, inputs: Sequence, outputs: Sequence, asked: Sequence) -> None:
+        outputs = [_exchanged(grid, given) for grid, given in zip(outputs, inputs, strict=True)]
+        super().__init__([_exchanged(grid, grid) for grid in inputs], outputs, [_exchanged(a, a) for a in asked])
+        self.asked = asked
+
+    def back(self, values: list[np.ndarray]) -> list[np.ndarray]:
+        """Backgrounds exchanged back."""
+        return [_exchanged(value, given) for value, given in zip(values, self.asked, strict=True)]
+
+    def program(self, state: State) -> Program:
+        """Exchange, what was found, exchange."""
         grid = Var("grid")
-        if not self.exchanged:
-            return state.program(grid)
         colour = call(g.background, grid)
         return call(g.swapped, state.program(call(g.swapped, grid, 0, colour)), 0, colour)
+
+
+class Tabled(View):
+    """Each part between lines as one cell."""
+
+    cost = 4.0
+
+    def __init__(self, inputs: Sequence, outputs: Sequence, asked: Sequence) -> None:
+        small = [[g.table_of_lines.kernel(grid) for grid in grids] for grids in (inputs, outputs, asked)]
+        super().__init__(*small)
+        self.asked = asked
+        if not all(map(np.array_equal, map(g.table_filled.kernel, inputs, small[1]), outputs)):
+            raise NoAnswer("The outputs are no filled tables.")
+
+    def back(self, values: list[np.ndarray]) -> list[np.ndarray]:
+        """Tables filled."""
+        return [g.table_filled.kernel(given, value) for value, given in zip(values, self.asked, strict=True)]
+
+    def program(self, state: State) -> Program:
+        """The table, what was found, the table filled."""
+        grid = Var("grid")
+        return call(g.table_filled, grid, state.program(call(g.table_of_lines, grid)))
 
 
 def _exchanged(grid: np.ndarray, given: np.ndarray) -> np.ndarray:
@@ -360,13 +414,16 @@ def _exchanged(grid: np.ndarray, given: np.ndarray) -> np.ndarray:
 
 
 def views(inputs: Sequence, outputs: Sequence, asked: Sequence) -> list[View]:
-    """How to look at the puzzle: as it is unless nothing is empty, and with backgrounds emptied when they are not."""
+    """How to look at the puzzle: as it is unless nothing is empty, with backgrounds emptied, as a table."""
     other = any(g.background.kernel(grid) != 0 for grid in inputs)
     plain = not other or any((grid == 0).any() for grid in (*inputs, *outputs))
-    found = [False] * plain + [True] * other
-    return [
-        View(inputs, outputs, asked, exchanged, place == len(found) - 1) for place, exchanged in enumerate(found)
-    ]
+    found = []
+    for kind in [Tabled] + [View] * plain + [Emptied] * other:
+        try:
+            found.append(kind(inputs, outputs, asked))
+        except NoAnswer:
+            continue
+    return found
 
 
 class GridSearch(Engine):
@@ -384,5 +441,7 @@ class GridSearch(Engine):
         inputs = [g.to_array(row[0]) for row in examples.inputs]
         outputs = [g.to_array(value) for value in examples.outputs]
         asked = [g.to_array(row[0]) for row in examples.unlabelled]
-        for guess in guesses(inputs, outputs, asked, seconds * 0.9):
-            yield judged(guess.program, examples, grammar, self.name, clock.spent)
+        for guess in guesses(inputs, outputs, asked or inputs[:1], seconds * 0.9):
+            program = Lambda(examples.names, guess.program.body.replace(Var("grid"), Var(examples.names[0])))
+            found = judged(program, examples, grammar, self.name, clock.spent)
+            yield replace(found, cost=max(1, round(LEAST_COST + guess.cost)))
