@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perennial.lang import Grid, Program, call
+from perennial.lang import Grid, Int, List, Program, call
 from perennial.primitives import grids as g
 from perennial.primitives import objects as o
 from perennial.primitives.grids import DIRECTIONS
@@ -179,14 +179,34 @@ GLOBALS = [
 def constant_planes(base: State, start: State) -> tuple[list[State], list[State]]:
     """Colours and numbers of the whole input, in every cell of a base: planes of colours, planes of numbers."""
 
-    def told(word: object, literals: tuple, cost: float) -> State:
+    def told(word: object, literals: tuple, cost: float, start: State = start) -> State:
         values = column(word, (start, *literals))
-        number = State(None, values, 0.0, word, (start, *literals))
+        number = State(Int, values, 0.0, word, (start, *literals))
         shown = [g.like.kernel(grid, value) for grid, value in zip(base.values, values, strict=True)]
         return State(Grid, shown, base.cost + cost, g.like, (base, number))
 
     colours = [told(word, (), cost) for word, cost in ((g.most_common_colour, 4.0), (g.rarest_colour, 4.5))]
+    for chosen in _chosen_objects(start):
+        colours.append(told(g.most_common_colour, (), chosen.cost, chosen))
     return colours, [told(word, literals, 6.0) for word, literals in GLOBALS if _answers(word, start, literals)]
+
+
+def _chosen_objects(start: State) -> list[State]:
+    """The largest, smallest and most holed objects of the whole input."""
+    crops = State(List(Grid), column(o.object_crops, (start, 0, 0)) or [], 0.0, o.object_crops, (start, 0, 0))
+    if not crops.values:
+        return []
+    found = []
+    for word, measure, cost in (
+        (o.largest_by, o.filled_cells, 5.0),
+        (o.largest_by, o.box_area, 5.5),
+        (o.smallest_by, o.filled_cells, 5.5),
+        (o.largest_by, o.number_of_holes, 6.5),
+    ):
+        values = column(word, (measure, crops))
+        if values is not None:
+            found.append(State(Grid, values, cost, word, (measure, crops)))
+    return found
 
 
 def _answers(word: object, start: State, literals: tuple) -> bool:

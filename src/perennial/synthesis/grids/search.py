@@ -24,6 +24,12 @@ LARGEST_OUTPUT = 40
 TURNED_BONUS = 5.0
 MISSED_COST = 12.0
 LEAST_COST = 20.0
+OPPOSITE_PLACES = (
+    (o.row_number, o.row_from_end),
+    (o.column_number, o.column_from_end),
+    (o.row_number, o.column_number),
+    (o.row_number, o.column_from_end),
+)
 PLACE_WORDS = {o.row_number, o.column_number, o.row_from_end, o.column_from_end, o.reading_number}
 
 
@@ -204,6 +210,8 @@ def matrices(puzzle: Puzzle, states: list[State], bases: list[State], most_leave
         tests.values(state, len(target), ordered=True)
     places = [state for state in numbers if state.word in PLACE_WORDS and state.arguments[0] is bases[0]]
     tests.below(places, numbers_told)
+    for one, other in OPPOSITE_PLACES:
+        tests.agreements([state for state in places if state.word in (one, other)])
     constants = [
         State(Grid, [g.like.kernel(v, c) for v in states[0].values], 3.0, g.like, (states[0], c))
         for c in puzzle.target_colours
@@ -414,11 +422,10 @@ def _exchanged(grid: np.ndarray, given: np.ndarray) -> np.ndarray:
 
 
 def views(inputs: Sequence, outputs: Sequence, asked: Sequence) -> list[View]:
-    """How to look at the puzzle: as it is unless nothing is empty, with backgrounds emptied, as a table."""
+    """How to look at the puzzle: as a table, as it is, and with backgrounds emptied when they are not."""
     other = any(g.background.kernel(grid) != 0 for grid in inputs)
-    plain = not other or any((grid == 0).any() for grid in (*inputs, *outputs))
     found = []
-    for kind in [Tabled] + [View] * plain + [Emptied] * other:
+    for kind in [Tabled, View] + [Emptied] * other:
         try:
             found.append(kind(inputs, outputs, asked))
         except NoAnswer:
