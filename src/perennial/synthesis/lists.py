@@ -25,6 +25,7 @@ from perennial.synthesis.base import Clock, Engine, Examples, Found, judged
 from perennial.synthesis.columns import Bank, Workshop
 from perennial.synthesis.conditionals import Part, decision_tree
 from perennial.synthesis.lambdas import InnerSearch, Leaf, broadcast
+from perennial.synthesis.readiness import wait_until_compiled
 from perennial.synthesis.rules import list_rules, scalar_rules
 from perennial.synthesis.witnesses.lists import (
     after_prefix,
@@ -63,9 +64,17 @@ class Goal:
 
 
 class ListSearch(Engine):
-    """Enumerates, deduces and covers; for whole numbers, truth values and lists of whole numbers."""
+    """Enumerates, deduces and covers; for whole numbers, truth values and lists of whole numbers.
+
+    Args:
+        patient: leaves the field when the kernels are not compiled yet and the time is short; else it
+            compiles them within its time.
+    """
 
     name = "lists"
+
+    def __init__(self, patient: bool = True) -> None:
+        self.patient = patient
 
     def can_run(self, examples: Examples, grammar: Grammar) -> bool:
         """Whether all types are whole numbers, truth values, or lists of them, and no value is huge."""
@@ -80,6 +89,8 @@ class ListSearch(Engine):
     def run(self, examples: Examples, grammar: Grammar, seconds: float, memory: int) -> Iterator[Found]:
         """Searches on some of the examples, and begins again with one that a program did not fit."""
         clock = Clock(seconds)
+        if self.patient and not wait_until_compiled(clock):
+            return
         if not grammar.words:
             words = vocabulary().values()
             grammar = grammar_for(words, examples.names, examples.types, examples.output_type)
