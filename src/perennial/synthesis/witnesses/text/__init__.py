@@ -127,10 +127,9 @@ def _texts(parts: Parts, found: list[Part], examples: Examples, wanted: list[str
     decisions = Decisions(covers, Conditions(parts, examples).all, clock)
     for depth in range(1, DEEPEST_LIST + 1):
         best = decisions.best(everything, depth)
-        if best is not None and best.condition is not None:
-            if worthwhile(best, wanted):
-                yield decided(best), best.price
-                return
+        if best is not None and best.condition is not None and worthwhile(best, wanted):
+            yield decided(best), best.price
+            return
     if not straight:
         for best in decisions.partial():
             yield decided(best), best.price

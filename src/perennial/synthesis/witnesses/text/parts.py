@@ -221,9 +221,9 @@ class Parts:
             (text.squeeze, 2.2), (text.initials, 3.0), (text.without_tags, 4.0), (text.reversed_text, 4.5),
             (text.without_accents, 4.0),
         ):  # fmt: skip
-            self.apply(word, part, price=base + price)
+            self.apply(word, part, price=base + price + (0.3 if whole else 0.0))
         for kind, price in KIND_PRICES.items():
-            self.apply(text.keep, part, kind, price=base + price + 2.0)
+            self.apply(text.keep, part, kind, price=base + price + 3.0)
             self.apply(text.drop_kind, part, kind, price=base + price + 2.3)
         for separator, price in self.separators:
             if separator is not part:
