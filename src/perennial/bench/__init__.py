@@ -13,7 +13,7 @@ from typing import Any
 
 from perennial.errors import UsageError
 
-NAMES = ("tables", "images", "morphism", "steps", "overhead")
+NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs")
 
 
 def run(
@@ -23,6 +23,7 @@ def run(
     seconds: float | None = None,
     seeds: int = 3,
     only: Sequence[str] = (),
+    suite: str | None = None,
 ) -> dict[str, Any]:
     """Runs one bench.
 
@@ -32,15 +33,19 @@ def run(
         seconds: for each grown model.
         seeds: repetitions.
         only: names of data sets to keep.
+        suite: a part of the bench, where it has parts.
 
     Raises:
-        UsageError: no such bench, or it needs `--data`.
+        UsageError: no such bench or suite, or it needs `--data`.
     """
     if name not in NAMES:
         raise UsageError(f"No bench called {name!r}.", todo=f"Choose one of: {', '.join(NAMES)}.")
+    if suite is not None and name != "programs":
+        raise UsageError(f"The bench {name} has no suites.", todo="Leave out --suite.")
     start = time.monotonic()
+    parts = {"suite": suite} if suite is not None else {}
     figures = import_module(f"perennial.bench.{name}").run(
-        data=data, seconds=seconds, seeds=seeds, only=tuple(only)
+        data=data, seconds=seconds, seeds=seeds, only=tuple(only), **parts
     )
     return {"bench": name, **figures, "seconds": round(time.monotonic() - start, 1)}
 
