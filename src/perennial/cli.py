@@ -97,6 +97,10 @@ def grow(
     image_size: str | None = None,
     image_fit: str | None = None,
     skip_bad_images: Flag = False,
+    from_: Annotated[list[str] | None, Parameter(name="--from", negative=(), consume_multiple=False)] = None,
+    as_: Annotated[str | None, Parameter(name="--as")] = None,
+    ask: Flag = False,
+    tolerance: float = 0.0,
     json: Flag = False,
 ) -> int:
     """Grow a model: look at the data, beat a baseline, search, confirm, test once. The same command goes on.
@@ -164,9 +168,19 @@ def grow(
         pad, crop or stretch images of another shape. Default: chosen with a reason.
     skip_bad_images
         Leave out images that cannot be read, however many they are.
+    from_
+        Columns to fill the empty cells of --target from, by the example of the filled ones: a,b.
+    as_
+        formula: find a formula for a column of numbers; program: fill a column by example.
+    ask
+        Ask for the output of the input on which the programs that fit differ most.
+    tolerance
+        The share of the examples that may be wrong, 0 to 1.
     json
         Print one JSON object on stdout.
     """
+    if from_ or as_ or _is_examples(data, target):
+        return _grow_program(data, target, from_, as_, time, out, seed, memory, ask, tolerance, json)
     budget = None if trials is not None else seconds_of(time)
     kinds = _kinds(type_)
     limit = bytes_of(memory) if memory else None
@@ -196,6 +210,46 @@ def grow(
         )  # fmt: skip
     finally:
         watching.close()
+    return _tell_result(model, folder, json)
+
+
+def _is_examples(data: str, target: list[str] | None) -> bool:
+    if target or not data.lower().endswith(".json"):
+        return False
+    from perennial.modalities.examples import is_examples
+
+    return is_examples(data)
+
+
+def _grow_program(
+    data: str, target: list[str] | None, from_: list[str] | None, as_: str | None, time: str, out: str | None, seed: int,
+    memory: str | None, ask: bool, tolerance: float, json: bool,
+) -> int:  # fmt: skip
+    """A program from examples: JSON pairs, or a column of a table to be filled."""
+    from perennial import program_files, workflow
+    from perennial.task import Task
+
+    sources = [name.strip() for names in from_ or () for name in names.split(",") if name.strip()]
+    if as_ not in (None, "formula", "program"):
+        raise UsageError(f"--as is formula or program, received {as_!r}.")
+    if not 0.0 <= tolerance < 1.0:
+        raise UsageError(f"--tolerance is a share from 0 up to 1, received {tolerance}.")
+    configuration = {"target": target, "from": sources, "as": as_, "seed": seed, "tolerance": tolerance}
+    folder = Path(out) if out else Path("runs") / name_of(data, configuration)
+    if data.lower().endswith(".json") and not target:
+        task = Task.from_examples(data, tolerance=tolerance)
+    elif target and len(target) == 1:
+        task = Task.fill(data, target[0], sources, numbers=as_ == "formula", tolerance=tolerance)
+    else:
+        raise UsageError("A table is filled by example in one column.", todo="Name it with --target COLUMN.")
+    for finding in task.findings:
+        _say(f"{finding.what} {finding.where}".strip())
+    model = workflow.grow(
+        task, seconds=seconds_of(time), out=folder, seed=seed, memory=bytes_of(memory) if memory else None,
+        configuration=configuration, ask=program_files.ask if ask else None,
+    )  # fmt: skip
+    for path in program_files.write(model, folder, data):
+        _say(f"wrote {path}")
     return _tell_result(model, folder, json)
 
 
@@ -243,6 +297,11 @@ def report_(study: str, *, json: Flag = False) -> int:
     from perennial import report
 
     folder = find_study(study)
+    if _history(study).sensed.get("modality") == "examples":
+        from perennial import program_files
+
+        path = program_files.write_report(_model(study), folder)
+        return _print({"report": str(path)}, json, str(path))
     paths = report.write(_history(study), folder)
     return _print({"report": str(paths[0]), "card": str(paths[1])}, json, str(paths[0]))
 
@@ -292,6 +351,8 @@ def predict(
     from perennial.modalities.reading import write_table
 
     model = _model(study)
+    if not model.codec.batched:
+        return _predict_program(model, study, data, output, json, encoding=encoding, delimiter=delimiter)
     rows = model.codec.read(data, encoding=encoding, delimiter=delimiter, skip_bad_lines=skip_bad_lines)
     _refuse_sample(rows, data)
     names, columns, notes = model.prediction_table(rows, impute_missing=impute_missing)
@@ -308,6 +369,49 @@ def predict(
             dict(zip(names, row, strict=True)) for row in zip(*map(_plain, columns), strict=True)
         ]
     return _print(figures, json, f"{rows.rows} rows written to {output}")
+
+
+def _predict_program(model: Any, study: str, data: str, output: str | None, json: bool, **reading: Any) -> int:
+    """Outputs as a JSON list, or a table with its column filled."""
+    from perennial import program_files
+
+    reading = {name: value for name, value in reading.items() if value is not None}
+    rows = program_files.predict(model, data, output, **reading)
+    unanswered = sum(row is None for row in rows)
+    if unanswered:
+        _say(f"The program has no answer for {unanswered} of {len(rows)} inputs.")
+    figures: dict[str, Any] = {"study": study, "rows": len(rows), "output": output, "unanswered": unanswered}
+    if output is None:
+        if not json:
+            return EXIT_GOOD
+        figures["predictions"] = [{"output": row} for row in rows]
+    return _print(figures, json, f"{len(rows)} rows written to {output}")
+
+
+@app.command
+def export(
+    study: str,
+    *,
+    format_: Annotated[str, Parameter(name="--format")] = "python",
+    output: str | None = None,
+    json: Flag = False,
+) -> int:
+    """Write the program in a form that runs without perennial.
+
+    Parameters
+    ----------
+    format_
+        python (a module with doctests), pipeline (one line), latex, pandas or sql.
+    output
+        The file to write. Default: stdout.
+    """
+    from perennial import program_files
+
+    text = program_files.exported(_model(study), format_)
+    if output is not None:
+        Path(output).write_text(text, encoding="utf-8")
+        return _print({"study": study, "format": format_, "output": output}, json, f"written to {output}")
+    return _print({"study": study, "format": format_, "text": text}, json, text.rstrip("\n"))
 
 
 @app.command
@@ -340,6 +444,7 @@ def bench(
     seeds: int = 3,
     only: Many = None,
     keep: str | None = None,
+    suite: str | None = None,
     json: Flag = False,
 ) -> int:
     """Reproduce the numbers of the README; exits 0 when every bar holds.
@@ -358,13 +463,17 @@ def bench(
         Names of data sets to keep.
     keep
         A file for results as they come: the same command later goes on from there.
+    suite
+        A part of the bench: `lists`, `text`, `grids` or `formulas` of `programs`.
     """
     from perennial import bench as benches
 
     if time and re.fullmatch(r"\d+(\.\d+)?", time):
         time = f"{time}s"
     seconds = seconds_of(time) if time else None
-    figures = benches.run(name, data=data, seconds=seconds, seeds=seeds, only=only or (), keep=keep)
+    figures = benches.run(
+        name, data=data, seconds=seconds, seeds=seeds, only=only or (), keep=keep, suite=suite
+    )
     _print(figures, json, benches.text(figures))
     return EXIT_GOOD if all(bar["ok"] for bar in figures["bars"]) else EXIT_FAILED
 

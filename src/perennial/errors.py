@@ -9,6 +9,7 @@ PerennialError                 exit code 1
 │   ├── TypeMismatch               two types do not unify
 │   ├── SyntaxRefused              source text outside the small language
 │   ├── UnknownWord                a name that the vocabulary lacks
+│   ├── NoAnswer                   a word has no value for these arguments
 │   ├── FuelExhausted              more steps than allowed
 │   └── TooLarge                   a value or a program over its bound
 ├── SpaceError                 1   a space, genotype or choice is inconsistent
@@ -93,6 +94,13 @@ class SyntaxRefused(ProgramError):
 
 class UnknownWord(ProgramError):
     """A program names a word that the vocabulary does not hold."""
+
+
+class NoAnswer(ProgramError):
+    """A word has no value for these arguments, as the first item of an empty list.
+
+    It is the only error that a word may raise on values of its types; a search reads it as "not here".
+    """
 
 
 class FuelExhausted(ProgramError):

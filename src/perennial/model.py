@@ -18,6 +18,7 @@ from perennial.compiler import check_states, compiled, compiled_states
 from perennial.errors import DamagedFile, ProgramError
 from perennial.lang import Call, Program, evaluate, parse, to_source
 from perennial.modalities import codec_from_json
+from perennial.modalities.examples import object_array, plain
 from perennial.primitives import vocabulary
 from perennial.weights import LARGEST_BYTES, Weights
 
@@ -71,11 +72,16 @@ class Model:
         """The same model with more to say about it."""
         return Model(self.program, self.replicas, self.codec, {**self.information, **more}, self.decision)
 
-    def __call__(self, data: Any) -> np.ndarray:
-        return self.predict(data)
+    def __call__(self, *data: Any) -> Any:
+        """A prediction for rows of data; of a program from examples, the output for one input."""
+        if self.codec.batched:
+            return self.predict(*data)
+        return plain(evaluate(self.program, *self.codec.arguments(data)))
 
     def predict_values(self, columns: dict[str, np.ndarray]) -> np.ndarray:
         """The prediction for canonical columns: probabilities `(n, k)`, values `(n,)` or `(n, m)`."""
+        if not self.codec.batched:
+            return self._one_by_one(columns)
         rows = len(next(iter(columns.values()))) if columns else 0
         parts, chunk = [], _rows_at_once(columns)
         for start in range(0, max(1, rows), chunk):
@@ -84,6 +90,16 @@ class Model:
             predictions = [evaluate(self._joined, argument, states=states) for states in self._states]
             parts.append(np.mean(predictions, axis=0))
         return np.concatenate(parts)
+
+    def _one_by_one(self, columns: dict[str, np.ndarray]) -> np.ndarray:
+        """Outputs of a program that takes one example; None where it has no answer."""
+        said = []
+        for row in self.codec.rows(columns):
+            try:
+                said.append(evaluate(self.program, *row))
+            except ProgramError:
+                said.append(None)
+        return object_array(said)
 
     def predict(self, data: Any) -> np.ndarray:
         """Labels or numbers for rows of data: a path, a data frame, arrays, or a dictionary of columns."""

@@ -4,7 +4,8 @@ changed."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,13 @@ import numpy as np
 from perennial.lang.types import Type
 from perennial.modalities.base import Codec, Finding, Sensed
 from perennial.modalities.checks import content_hashes
+from perennial.modalities.examples import (
+    examples_from,
+    is_examples,
+    read_examples,
+    sense_examples,
+    table_examples,
+)
 from perennial.modalities.images import ImageWishes, is_images, sense_images, unpacked_table
 from perennial.modalities.tabular import sense_table
 
@@ -25,8 +33,8 @@ class Task:
 
     Args:
         name: short.
-        modality: `table` or `image`.
-        problem: `binary multiclass multilabel regression multiregression`.
+        modality: `table`, `image` or `examples`.
+        problem: `binary multiclass multilabel regression multiregression program`.
         schema: the codec between people's data and the columns here.
         inputs: field name → column `(n,)`; of images `{"image": (n, height, width, channels)}` as uint8.
         target: `(n,)` or `(n, m)`.
@@ -37,6 +45,8 @@ class Task:
         origin: where the data came from.
         test: data to test on that the user gave.
         sample_weight: how much each row counts, `(n,)`; None when all count alike.
+        unlabelled: of examples, columns of inputs without an output; None when there are none.
+        held_back: of examples, outputs of the unlabelled inputs where people gave them.
     """
 
     name: str
@@ -52,6 +62,8 @@ class Task:
     origin: dict[str, Any] = field(default_factory=dict)
     test: Task | None = None
     sample_weight: np.ndarray | None = None
+    unlabelled: dict[str, np.ndarray] | None = None
+    held_back: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -138,6 +150,8 @@ class Task:
             DataError: what cannot be learnt from, with the place and the remedy.
         """
         reading = {"encoding": encoding, "delimiter": delimiter, "skip_bad_lines": skip_bad_lines}
+        if is_examples(data) and target is None:
+            return Task.from_examples(data, name=name)
         data, test = unpacked_table(data, test)
         shared = {
             "test": test,
@@ -159,6 +173,63 @@ class Task:
         return Task.of(sense_table(data, target, drop_leaky=drop_leaky, **shared))
 
     @staticmethod
+    def from_examples(
+        examples: Any,
+        test: Iterable[Any] = (),
+        *,
+        names: Sequence[str] | None = None,
+        name: str | None = None,
+        tolerance: float = 0.0,
+    ) -> Task:
+        """A task to find a program that gives these outputs for these inputs.
+
+        Args:
+            examples: pairs `(input, output)`, mappings with `input` (or `inputs`) and `output`, or the path of a
+                JSON file of such. An input that is a tuple holds several arguments; a list is one value.
+            test: inputs to predict, with or without outputs; they help to choose among programs that fit.
+            names: of the arguments.
+            name: short.
+            tolerance: share of the examples that may be wrong, 0 to 1.
+
+        Raises:
+            DataError: types differ between examples, or two examples contradict each other; it shows them.
+
+        >>> task = Task.from_examples([([3, 1, 2], [1, 2, 3]), ([9, 7], [7, 9])])
+        >>> task.rows, task.input_type, task.output_type
+        (2, List[Int], List[Int])
+        """
+        if isinstance(examples, str | os.PathLike):
+            found = read_examples(examples)
+        else:
+            found = examples_from(examples, test, names=names)
+        return Task.of(sense_examples(found, name, tolerance))
+
+    @staticmethod
+    def fill(
+        data: Any,
+        target: str,
+        sources: Sequence[str] = (),
+        *,
+        numbers: bool = False,
+        name: str | None = None,
+        tolerance: float = 0.0,
+        **reading: Any,
+    ) -> Task:
+        """A task to fill the empty cells of a column by the example of the others.
+
+        Args:
+            data: path of a table.
+            target: column to fill.
+            sources: columns to fill it from; all others by default.
+            numbers: read cells as numbers, for a formula; else as the text that was written.
+            name: short.
+            tolerance: share of the filled cells that may be wrong.
+            reading: `encoding`, `delimiter`, `skip_bad_lines`.
+        """
+        found = table_examples(data, target, sources, numbers=numbers, **reading)
+        return Task.of(sense_examples(found, name, tolerance))
+
+    @staticmethod
     def of(sensed: Sensed) -> Task:
         """The task that a modality sensed."""
         held_out = None if sensed.test is None else Task.of(sensed.test)
@@ -176,6 +247,8 @@ class Task:
             sensed.origin,
             held_out,
             sensed.sample_weight,
+            sensed.unlabelled,
+            sensed.held_back,
         )
 
     def take(self, rows: np.ndarray) -> Task:
@@ -220,7 +293,9 @@ class Task:
 
 def _fingerprint(hashes: np.ndarray, goal: np.ndarray, test: Task | None) -> str:
     digest = hashlib.sha256(hashes.tobytes())
-    digest.update(np.ascontiguousarray(goal).tobytes())
+    digest.update(
+        repr(goal.tolist()).encode() if goal.dtype == object else np.ascontiguousarray(goal).tobytes()
+    )
     if test is not None:
         digest.update(test.hashes().tobytes())
     return digest.hexdigest()

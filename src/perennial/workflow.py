@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from perennial.lang import Program, parse, to_source
 from perennial.model import Model
 from perennial.plan import Plan, budget_of
 from perennial.primitives import vocabulary
+from perennial.programming import grow_program
 from perennial.protocol import Protocol
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
@@ -43,6 +44,7 @@ PREDICTION_INTERVAL = (0.05, 0.95)
 FEWEST_SHARED = 100
 SECONDS_FOR_AUGMENTED = 6.0
 MIRRORED_ROWS, MIRRORED_SHARE = 2_000, 0.9
+LONGEST_SEARCH = 3600.0
 
 
 def grow(
@@ -66,6 +68,7 @@ def grow(
     memory: int | None = None,
     listeners: Sequence[Listener] = (),
     configuration: dict[str, Any] | None = None,
+    ask: Callable[[tuple, Sequence[Any]], Any] | None = None,
     **reading: Any,
 ) -> Model:
     """Grows a model from data by the universal workflow and tests it once.
@@ -89,6 +92,7 @@ def grow(
         memory: bytes a worker may use.
         listeners: hear events and ticks while it runs.
         configuration: what to note in the journal about how this was called.
+        ask: of examples, gives the output for inputs on which programs differ; see `grow_program`.
         reading: further arguments of `Task.from_data` (`kinds`, `drop`, `group`, `time`, …).
 
     Returns:
@@ -103,6 +107,11 @@ def grow(
     task = (
         data if isinstance(data, Task) else Task.from_data(data, target, test=test, memory=memory, **reading)
     )
+    if task.modality == "examples":
+        return grow_program(
+            task, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, memory=memory, configuration=configuration,
+            ask=ask,
+        )  # fmt: skip
     judging = Protocol.propose(
         task,
         seconds=min(budget, 3600.0),

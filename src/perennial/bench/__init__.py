@@ -14,7 +14,7 @@ from typing import Any
 from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 
-NAMES = ("tables", "images", "morphism", "steps", "overhead")
+NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs")
 LONG = ("tables", "images", "morphism")
 
 
@@ -26,6 +26,7 @@ def run(
     seeds: int = 3,
     only: Sequence[str] = (),
     keep: str | None = None,
+    suite: str | None = None,
 ) -> dict[str, Any]:
     """Runs one bench.
 
@@ -36,15 +37,21 @@ def run(
         seeds: repetitions.
         only: names of data sets to keep.
         keep: a file for results as they come; those that it holds already are not computed again.
+        suite: a part of the bench, where it has parts.
 
     Raises:
-        UsageError: no such bench, it needs `--data`, or it is too short to keep anything.
+        UsageError: no such bench or suite, it needs `--data`, or it is too short to keep anything.
     """
     if name not in NAMES:
         raise UsageError(f"No bench called {name!r}.", todo=f"Choose one of: {', '.join(NAMES)}.")
     if keep is not None and name not in LONG:
         raise UsageError(f"The bench of {name} keeps nothing: it is short.", todo="Leave out --keep.")
-    start, settings = time.monotonic(), {"kept": Kept(keep)} if name in LONG else {}
+    if suite is not None and name != "programs":
+        raise UsageError(f"The bench {name} has no suites.", todo="Leave out --suite.")
+    start = time.monotonic()
+    settings: dict[str, Any] = {"kept": Kept(keep)} if name in LONG else {}
+    if suite is not None:
+        settings["suite"] = suite
     figures = import_module(f"perennial.bench.{name}").run(
         data=data, seconds=seconds, seeds=seeds, only=tuple(only), **settings
     )

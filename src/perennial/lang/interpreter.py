@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from perennial.errors import FuelExhausted, ProgramError, TooLarge
+from perennial.errors import FuelExhausted, NoAnswer, ProgramError, TooLarge
 from perennial.lang.ops import Op, State
 from perennial.lang.printing import point_at
 from perennial.lang.program import (
@@ -51,6 +51,7 @@ def evaluate(
         The value; a function value is a Python callable.
 
     Raises:
+        NoAnswer: when a word has no value for the arguments it got.
         FuelExhausted: when it takes more steps.
         TooLarge: when a value grows over its bound.
         ProgramError: when the program is open, misses an argument, or a word was never fitted.
@@ -129,7 +130,9 @@ class _Run:
         return home.known[node]
 
     def called(self, node: Call, scope: _Scope) -> Any:
-        values = tuple([self.value(argument, scope) for argument in node.arguments])
+        lenient = isinstance(node.function, Op) and node.function.lenient
+        look = self.lenient_value if lenient else self.value
+        values = tuple([look(argument, scope) for argument in node.arguments])
         if isinstance(node.function, Op):
             given = {name: self.value(parameter, scope) for name, parameter in node.parameters}
             return self.applied(node, node.function, values, node.function.complete(given))
@@ -140,6 +143,12 @@ class _Run:
             raise self.error(f"Expected a function, received {type(function).__name__}.", node.function)
         return function(*values)
 
+    def lenient_value(self, node: Program, scope: _Scope) -> Any:
+        try:
+            return self.value(node, scope)
+        except NoAnswer as nothing:
+            return nothing
+
     def applied(self, node: Program, op: Op, values: tuple, parameters: dict[str, Any]) -> Any:
         self.burn(node)
         if self.apply is not None:
@@ -148,6 +157,8 @@ class _Run:
             result = op.call(*values, state=self.state(node, op), **parameters)
         else:
             result = op.call(*values, **parameters)
+        if isinstance(result, NoAnswer):
+            raise result
         self.check_size(result, node)
         return result
 

@@ -121,6 +121,7 @@ class Op(ABC):
     cost: float = 1.0
     differentiable: bool = False
     fits: bool = False
+    lenient: bool = False  # an argument without an answer is handed in as the `NoAnswer` that was raised
 
     @abstractmethod
     def call(self, *values: Any, **parameters: Any) -> Any:
@@ -240,8 +241,9 @@ class Primitive(Op):
         parameters: Mapping[str, Parameter] | None = None,
         cost: float = 1.0,
         differentiable: bool = False,
+        lenient: bool = False,
     ) -> None:
-        self.function = function
+        self.function, self.lenient = function, lenient
         self.name = name or function.__name__.rstrip("_")
         self.doc = inspect.getdoc(function) or ""
         self.batch = function if batch is True else (batch or None)

@@ -23,4 +23,8 @@ def codec_from_json(data: dict[str, Any]) -> Codec:
         from perennial.modalities.images import ImageSchema
 
         return ImageSchema.from_json(data)
+    if modality == "examples":
+        from perennial.modalities.examples import ExamplesCodec
+
+        return ExamplesCodec.from_json(data)
     raise DamagedFile(f"Unknown modality {modality!r}.", todo="Upgrade perennial.")

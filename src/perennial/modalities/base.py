@@ -60,6 +60,8 @@ class Codec(ABC):
     problem: str
     targets: tuple[str, ...]
     classes: tuple
+    batched = True
+    """Whether a program takes a whole batch; else one example at a time."""
 
     @property
     @abstractmethod
@@ -113,6 +115,8 @@ class Sensed:
         origin: where the data came from, as JSON.
         test: data to test on.
         sample_weight: `(n,)`, or None.
+        unlabelled: columns of rows without a target that predictions are wanted for, or None.
+        held_back: their targets where they are known, for one final test; else None or empty.
     """
 
     modality: str
@@ -127,3 +131,5 @@ class Sensed:
     origin: dict[str, Any] = field(default_factory=dict)
     test: Sensed | None = None
     sample_weight: np.ndarray | None = None
+    unlabelled: dict[str, np.ndarray] | None = None
+    held_back: np.ndarray | None = None

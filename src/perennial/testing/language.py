@@ -17,7 +17,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perennial.errors import TypeMismatch
+from perennial.errors import NoAnswer, TypeMismatch
 from perennial.lang import ops, program
 from perennial.lang import types as kinds
 from perennial.lang.program import Call, Choice, Hole, Lambda, Let, Literal, Program, Var, Word
@@ -33,8 +33,9 @@ def check_primitive(
 ) -> None:
     """Hold a primitive word to its promises.
 
-    It is documented, its examples come out, and on generated values of its argument types it is total,
-    deterministic, quick, bounded in size, leaves its arguments alone and returns what its type declares.
+    It is documented, its examples come out, and on generated values of its argument types it is total (it may
+    raise `NoAnswer`, nothing else), deterministic, quick, bounded in size, leaves its arguments alone and
+    returns what its type declares. An expected result that is the class `NoAnswer` says that it has none there.
 
     Args:
         op: the word.
@@ -49,8 +50,8 @@ def check_primitive(
         f"`{op.name}` has no docstring; its first line is shown to people who read programs."
     )
     for arguments, expected in examples:
-        received = op.call(*copy.deepcopy(arguments), **op.complete({}))
-        assert same(received, expected), (
+        received = _answer(op, copy.deepcopy(arguments))
+        assert received is expected or same(received, expected), (
             f"{op.name}{arguments} should give {expected!r}, it gives {received!r}."
         )
     arrow = op.arrow(len(op.signature.inputs) + (rest if op.rest is not None else 0))
@@ -75,7 +76,7 @@ def _check_on_values(op: ops.Primitive, arrow: Arrow, tries: int) -> None:
         before = copy.deepcopy(arguments)
         start = time.perf_counter()
         try:
-            result = op.call(*arguments, **op.complete({}))
+            result = _answer(op, arguments)
         except Exception as error:
             raise AssertionError(
                 f"{called} raises {type(error).__name__}: {error}; words are total."
@@ -83,6 +84,9 @@ def _check_on_values(op: ops.Primitive, arrow: Arrow, tries: int) -> None:
         seconds = time.perf_counter() - start
         assert seconds < LONGEST_CALL, f"{called} took {seconds:.1f} s; words are bounded."
         assert same(arguments, before), f"{called} changed its arguments."
+        if result is NoAnswer:
+            assert _answer(op, arguments) is NoAnswer, f"{called} has no answer, then one."
+            return
         assert belongs(result, arrow.result), f"{called} gives {result!r}, which is no {arrow.result}."
         assert extent(result) <= LARGEST_RESULT, (
             f"{called} gives a value of {extent(result)} parts; bound it."
@@ -92,6 +96,14 @@ def _check_on_values(op: ops.Primitive, arrow: Arrow, tries: int) -> None:
             assert same(result, again), f"{called} gives {result!r}, then {again!r}; words are deterministic."
 
     check()
+
+
+def _answer(op: ops.Primitive, arguments: tuple) -> Any:
+    """What the word gives, or the class `NoAnswer` when it raises that."""
+    try:
+        return op.call(*arguments, **op.complete({}))
+    except NoAnswer:
+        return NoAnswer
 
 
 def same(left: Any, right: Any) -> bool:
@@ -189,6 +201,9 @@ def values_of(kind: Type) -> st.SearchStrategy:
         return st.lists(values_of(kind.element), max_size=8).map(tuple)
     if isinstance(kind, kinds.Pair):
         return st.tuples(*map(values_of, kind.arguments))
+    if isinstance(kind, kinds.Graph):
+        number = st.integers(-1, 8)
+        return st.tuples(values_of(kinds.List(kind.node)), st.lists(st.tuples(number, number)).map(tuple))
     if isinstance(kind, kinds.Option):
         return st.none() | values_of(kind.element)
     if isinstance(kind, kinds.Dict):

@@ -1,0 +1,60 @@
+"""Programs from examples: how many tasks are solved, suite by suite.
+
+`--suite` names one of `lists`, `text`, `grids`, `formulas`; without it all run one after another. The folder may
+hold task files that nobody has seen; `half` in the rows says to which half of the names a task belongs: the
+first half was looked at during development, the second was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from perennial.errors import UsageError
+
+SUITES = {
+    "lists": "perennial.bench.lists",
+    "text": "perennial.bench.strings",
+    "grids": "perennial.bench.grids",
+    "formulas": "perennial.bench.formulas",
+}
+
+
+def run(
+    *, data: str | None, seconds: float | None, seeds: int, only: Sequence[str], suite: str | None = None
+) -> dict[str, Any]:
+    """One suite, or all of them.
+
+    Args:
+        data: the folder of task files.
+        seconds: for each task.
+        seeds: repetitions, where chance plays a part.
+        only: names of tasks or files to keep.
+        suite: one of `SUITES`; None for all.
+
+    Raises:
+        UsageError: there is no such suite.
+    """
+    if suite is not None and suite not in SUITES:
+        raise UsageError(f"No suite called {suite!r}.", todo=f"Choose one of: {', '.join(SUITES)}.")
+    figures: dict[str, Any] = {"bars": [], "rows": [], "protocol": {}}
+    for name, module in SUITES.items():
+        if suite not in (None, name) or (suite is None and find_spec(module) is None):
+            continue
+        part = import_module(module).run(data=data, seconds=seconds, seeds=seeds, only=tuple(only))
+        figures["bars"] += part["bars"]
+        figures["rows"] += [{"suite": name, **row} for row in part["rows"]]
+        figures["protocol"][name] = part.get("protocol", "")
+    return figures
+
+
+def half(name: str) -> str:
+    """`first` or `second`, by a checksum of a task's name.
+
+    >>> half("reverse") in ("first", "second")
+    True
+    """
+    return "first" if hashlib.sha256(name.encode()).digest()[0] % 2 == 0 else "second"

@@ -1,0 +1,164 @@
+"""Constants of a formula fitted by damped least squares (Levenberg 1944, Marquardt 1963), then made simple.
+
+A constant such as 0.49999999997 is one half as far as the data can tell; `simple_constants` tries the numbers
+that people write (whole numbers, fractions, π and roots of it) and keeps what costs no accuracy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from perennial.lang.program import Program
+from perennial.synthesis.formulas.algebra import Columns, filled, slopes, template, values
+
+MOST_CONSTANTS = 12
+LARGEST_DENOMINATOR = 12
+HALF_PRECISION = 1e-8  # least squares finds a constant to about the root of the precision of the data
+SQUARE_ROOT_OF_PI = math.sqrt(math.pi)
+
+
+def mean_square(program: Program, columns: Columns, target: np.ndarray) -> float:
+    """The mean squared error; infinite where the formula has no value on some row."""
+    with np.errstate(all="ignore"):
+        error = float(np.mean((values(program, columns) - target) ** 2))
+    return error if math.isfinite(error) else math.inf
+
+
+def fit_constants(
+    program: Program,
+    columns: Columns,
+    target: np.ndarray,
+    *,
+    steps: int = 30,
+    weights: np.ndarray | None = None,
+) -> Program:
+    """The same formula with constants at a local minimum of the squared error; never worse than it came.
+
+    Args:
+        program: a formula.
+        columns: variable → `(n,)`.
+        target: `(n,)`.
+        steps: how many linear systems are solved at most.
+        weights: of the rows, `(n,)`.
+    """
+    pattern, start = template(program)
+    if not start or len(start) > MOST_CONSTANTS:
+        return program
+    names, place = list(start), np.array(list(start.values()))
+    root = None if weights is None else np.sqrt(weights)
+    error, residual, jacobian = _linearised(pattern, columns, target, names, place, root)
+    if not math.isfinite(error):
+        return program
+    first, damping = error, 1e-3
+    for _ in range(steps):
+        step = _step(jacobian, residual, damping)
+        if step is None:
+            break
+        candidate = place - step
+        new_error, new_residual, new_jacobian = _linearised(pattern, columns, target, names, candidate, root)
+        if new_error < error:
+            gain = (error - new_error) / error
+            place, error, residual, jacobian = candidate, new_error, new_residual, new_jacobian
+            damping = max(damping / 8, 1e-14)
+            if gain < 1e-9 or error == 0:
+                break
+        else:
+            damping *= 6
+            if damping > 1e8:
+                break
+    return filled(pattern, dict(zip(names, map(float, place), strict=True))) if error < first else program
+
+
+def _linearised(pattern, columns, target, names, place, root):
+    value, jacobian = slopes(pattern, columns, dict(zip(names, place, strict=True)))
+    residual = value - target
+    if root is not None:
+        residual, jacobian = residual * root, jacobian * root
+    with np.errstate(all="ignore"):
+        error = float(residual @ residual)
+    if not math.isfinite(error) or not np.isfinite(jacobian).all():
+        return math.inf, residual, jacobian
+    return error, residual, jacobian
+
+
+def _step(jacobian: np.ndarray, residual: np.ndarray, damping: float) -> np.ndarray | None:
+    """One damped step, solved by QR on scaled columns: the normal equations would lose half the digits."""
+    norms = np.linalg.norm(jacobian, axis=1)
+    norms[norms == 0] = 1.0
+    scaled = (jacobian / norms[:, None]).T
+    size = scaled.shape[1]
+    matrix = np.concatenate([scaled, math.sqrt(damping) * np.eye(size)])
+    right = np.concatenate([residual, np.zeros(size)])
+    try:
+        return np.linalg.lstsq(matrix, right, rcond=None)[0] / norms
+    except np.linalg.LinAlgError:
+        return None
+
+
+# -- simple numbers ----------------------------------------------------------------------------------------------------
+
+
+def plain_numbers(value: float, tolerance: float) -> Iterator[float]:
+    """Numbers that people write within a relative tolerance of a value, simplest kind first.
+
+    >>> next(plain_numbers(0.3333333334, 1e-8)) == 1 / 3, list(plain_numbers(0.1234567, 1e-8))
+    (True, [])
+    """
+    for unit in (1.0, math.pi, 1 / math.pi, math.sqrt(2.0), SQUARE_ROOT_OF_PI, 1 / SQUARE_ROOT_OF_PI,
+                 1 / math.sqrt(2 * math.pi), math.sqrt(2 * math.pi), math.pi**2, 1 / math.pi**2, math.e):  # fmt: skip
+        share = value / unit
+        if abs(share) > 1e6:
+            continue
+        fraction = Fraction(share).limit_denominator(LARGEST_DENOMINATOR)
+        near = float(fraction) * unit
+        if near and abs(near - value) <= tolerance * abs(value):
+            yield near
+    for digits in (2, 3, 4, 6):
+        near = float(f"{value:.{digits}g}")
+        if near and abs(near - value) <= min(tolerance, 0.01 * 10.0**-digits) * abs(value):
+            yield near
+
+
+def simple_constants(program: Program, columns: Columns, target: np.ndarray, *, slack: float) -> Program:
+    """The formula with every constant replaced by a simple number where the error stays below `slack`.
+
+    Args:
+        program: a formula with fitted constants.
+        columns: variable → `(n,)`.
+        target: `(n,)`.
+        slack: mean squared error that is allowed.
+    """
+    pattern, constants = template(program)
+    if not constants:
+        return program
+    spread = _uncertainty(pattern, constants, columns, target)
+    for name in sorted(constants, key=lambda name: -spread[name]):
+        for near in (0.0, *plain_numbers(constants[name], min(0.02, max(HALF_PRECISION, 2 * spread[name])))):
+            if near == 0.0 and abs(constants[name]) > 1e-6:
+                continue
+            trial = constants | {name: near}
+            if mean_square(filled(pattern, trial), columns, target) <= slack:
+                constants = trial
+                break
+    return filled(pattern, constants)
+
+
+def _uncertainty(pattern: Program, constants: dict[str, float], columns: Columns, target: np.ndarray):
+    """The relative standard error of every constant (Gauss 1823); 1e-8 where the data are exact."""
+    value, jacobian = slopes(pattern, columns, constants)
+    freedom = max(1, len(target) - len(constants))
+    with np.errstate(all="ignore"):
+        variance = float(np.sum((value - target) ** 2)) / freedom
+    try:
+        inverse = np.linalg.pinv(jacobian @ jacobian.T)
+        errors = np.sqrt(np.abs(np.diag(inverse)) * variance)
+    except (np.linalg.LinAlgError, ValueError):
+        errors = np.zeros(len(constants))
+    return {
+        name: float(error / abs(known)) if known and math.isfinite(error) else 0.0
+        for (name, known), error in zip(constants.items(), errors, strict=True)
+    }

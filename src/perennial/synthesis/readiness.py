@@ -1,0 +1,95 @@
+"""Whether the compiled inner loops are there, and compiling them beside the search when they are not.
+
+Compiling takes about ten seconds, once per machine and version: numba keeps the result on disk. Until then a
+short search does without.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+
+from perennial.synthesis.base import Clock
+
+ENOUGH_SECONDS = 25.0
+CHECK_EVERY = 0.2
+
+
+@cache
+def _started() -> subprocess.Popen:
+    """A process that compiles everything and ends; at most one from this process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "perennial.synthesis.readiness"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def compiled() -> bool:
+    """Whether the kernels can be loaded at once, or need no compiling since numba is not installed."""
+    from perennial.synthesis import kernels
+
+    if not kernels.COMPILED:
+        return True
+    functions = [value for value in vars(kernels).values() if hasattr(value, "_cache")]
+    return all(function.signatures or _cached(function) for function in functions if _outer(function))
+
+
+def wait_until_compiled(clock: Clock) -> bool:
+    """Whether the kernels are ready; starts compiling when not, and waits for it when there is time.
+
+    Args:
+        clock: with under 25 seconds left nothing is waited for.
+    """
+    if compiled():
+        return True
+    process = _started()
+    while clock.left > ENOUGH_SECONDS / 2:
+        try:
+            process.wait(CHECK_EVERY)
+            return compiled()
+        except subprocess.TimeoutExpired:
+            continue
+    return False
+
+
+def compile_all() -> None:
+    """Compiles every kernel by running small searches that use them all."""
+    from perennial.lang import Bool, Int, List
+    from perennial.primitives import vocabulary
+    from perennial.spaces.grammar import grammar_for
+    from perennial.synthesis.base import Examples
+    from perennial.synthesis.lists import ListSearch
+
+    words = vocabulary().values()
+    rows = (((3, 1, 2, 9),), ((4, 4, 7),), ((8, 1, 1, 5),), ((2,),))
+    for kind, outputs in (
+        (List(Int), ((7, 2, 9), (8, 3), (5, 5, 1), (4,))),
+        (Bool, (True, False, True, True)),
+    ):
+        grammar = grammar_for(words, ("xs",), (List(Int),), kind)
+        for _ in ListSearch(patient=False).run(
+            Examples(("xs",), (List(Int),), kind, rows, outputs), grammar, 2.0, 1 << 26
+        ):
+            pass
+
+
+def _outer(function: object) -> bool:
+    """Whether Python calls it; the others are compiled into these."""
+    name = getattr(function, "__name__", "")
+    return name.endswith("_pass") or name in ("row_key", "list_key", "slot_of", "lookup", "list_matches")
+
+
+def _cached(function: object) -> bool:
+    """Whether numba's index on disk lists a version of it for this source."""
+    try:
+        return bool(function._cache._cache_file._load_index())
+    except (AttributeError, OSError):
+        return False
+
+
+if __name__ == "__main__":
+    compile_all()
