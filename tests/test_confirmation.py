@@ -9,7 +9,6 @@ from perennial.history import Record
 from perennial.spaces import Genotype
 from perennial.trial import Trial
 
-
 NETWORK, KERNEL = "lambda image: head(pixels(image))", "lambda image: kernel_ridge(hog(image))"
 
 

@@ -10,7 +10,8 @@ from perennial import Study, Task, compiler, workflow
 from perennial.errors import Rejected
 from perennial.evaluate import Ancestor, Bench, Paused, evaluate
 from perennial.history import Record
-from perennial.lang import Lambda, Var, call, evaluate as run, parse
+from perennial.lang import Lambda, Var, call, parse
+from perennial.lang import evaluate as run
 from perennial.metrics import resolve
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol

@@ -371,7 +371,9 @@ def predict(
     return _print(figures, json, f"{rows.rows} rows written to {output}")
 
 
-def _predict_program(model: Any, study: str, data: str, output: str | None, json: bool, **reading: Any) -> int:
+def _predict_program(
+    model: Any, study: str, data: str, output: str | None, json: bool, **reading: Any
+) -> int:
     """Outputs as a JSON list, or a table with its column filled."""
     from perennial import program_files
 

@@ -190,7 +190,8 @@ def test_words_without_an_answer_say_so():
 
 def test_a_program_of_grid_words_is_typed_printed_and_run():
     program = call(
-        grids.crop, call(objects.largest_by, Word(objects.filled_cells), call(objects.objects, Var("grid"), 0, 0))
+        grids.crop,
+        call(objects.largest_by, Word(objects.filled_cells), call(objects.objects, Var("grid"), 0, 0)),
     )
     assert str(infer(program)) == "Grid"
     assert parse(to_source(program), vocabulary()) == program

@@ -83,7 +83,9 @@ def test_a_background_that_is_not_empty_is_emptied_first():
     def make(seed):
         return np.where(boxes(seed) == 0, 8, boxes(seed)).astype(np.int16)
 
-    found, _, wanted, *_ = solved(make, lambda x: np.where(o.enclosed.kernel(np.where(x == 8, 0, x), 0), 1, x))
+    found, _, wanted, *_ = solved(
+        make, lambda x: np.where(o.enclosed.kernel(np.where(x == 8, 0, x), 0), 1, x)
+    )
     assert any(np.array_equal(guess.outputs[0], wanted) for guess in found[:2])
 
 
@@ -140,7 +142,9 @@ def test_a_bank_keeps_the_first_of_equal_columns():
 def test_the_bench_reads_files_it_has_never_seen(tmp_path):
     pair = {"input": [[1, 0], [2, 2]], "output": [[0, 1], [2, 2]]}
     other = {"input": [[3, 0], [0, 0]], "output": [[0, 3], [0, 0]]}
-    (tmp_path / "new.json").write_text(json.dumps({"train": [pair, other], "test": [{"input": [[5, 6]], "output": [[6, 5]]}]}))
+    (tmp_path / "new.json").write_text(
+        json.dumps({"train": [pair, other], "test": [{"input": [[5, 6]], "output": [[6, 5]]}]})
+    )
     figures = bench.run(data=str(tmp_path), seconds=2.0, seeds=1, only=())
     assert [row["right"] for row in figures["rows"]] == [True]
     empty = tmp_path / "nothing"

@@ -203,7 +203,8 @@ def convolve_nodes(function: "(a, List[a]) -> b", network: Graph[a]) -> Graph[b]
     following = _following(network)
     values = network[0]
     found = [
-        function(values[node], tuple(values[there] for there in targets)) for node, targets in enumerate(following)
+        function(values[node], tuple(values[there] for there in targets))
+        for node, targets in enumerate(following)
     ]
     return (tuple(found), network[1])
 

@@ -228,7 +228,9 @@ def parts(grid: Grid, rows: Int, columns: Int) -> List[Grid]:
         raise NoAnswer(f"{grid.shape} cannot be cut into {rows} times {columns} equal parts.")
     high, wide = len(grid) // rows, grid.shape[1] // columns
     return [
-        grid[r * high : (r + 1) * high, c * wide : (c + 1) * wide] for r in range(rows) for c in range(columns)
+        grid[r * high : (r + 1) * high, c * wide : (c + 1) * wide]
+        for r in range(rows)
+        for c in range(columns)
     ]
 
 

@@ -60,7 +60,10 @@ class Parts:
         if self._crops is None:
             self._crops = []
             for part in range(1, self.count + 1):
-                box = slice(self.top[part], self.bottom[part] + 1), slice(self.left[part], self.right[part] + 1)
+                box = (
+                    slice(self.top[part], self.bottom[part] + 1),
+                    slice(self.left[part], self.right[part] + 1),
+                )
                 self._crops.append(np.where(self.labels[box] == part, self.grid[box], 0))
         return self._crops
 
@@ -482,36 +485,50 @@ def least_cells(grid: np.ndarray) -> int:
 
 def _touches(found: Parts) -> np.ndarray:
     high, wide = found.grid.shape
-    return (
-        (found.top == 0) | (found.left == 0) | (found.bottom == high - 1) | (found.right == wide - 1)
-    )[1:]
+    return ((found.top == 0) | (found.left == 0) | (found.bottom == high - 1) | (found.right == wide - 1))[1:]
 
 
-size_of_object = _object_plane("size_of_object", "How many cells the object at the cell has.", lambda p: p.size[1:])
+size_of_object = _object_plane(
+    "size_of_object", "How many cells the object at the cell has.", lambda p: p.size[1:]
+)
 rank_of_object = _object_plane(
-    "rank_of_object", "1 for the largest object, 2 for the next size, and so on.", lambda p: _dense_rank(-p.size[1:])
+    "rank_of_object",
+    "1 for the largest object, 2 for the next size, and so on.",
+    lambda p: _dense_rank(-p.size[1:]),
 )
 small_rank_of_object = _object_plane(
-    "small_rank_of_object", "1 for the smallest object, 2 for the next size, and so on.",
+    "small_rank_of_object",
+    "1 for the smallest object, 2 for the next size, and so on.",
     lambda p: _dense_rank(p.size[1:]),
 )
-height_of_object = _object_plane("height_of_object", "Rows of the object at the cell.", lambda p: p.height[1:])
-width_of_object = _object_plane("width_of_object", "Columns of the object at the cell.", lambda p: p.width[1:])
+height_of_object = _object_plane(
+    "height_of_object", "Rows of the object at the cell.", lambda p: p.height[1:]
+)
+width_of_object = _object_plane(
+    "width_of_object", "Columns of the object at the cell.", lambda p: p.width[1:]
+)
 number_of_object = _object_plane(
     "number_of_object", "The place of the object in reading order, from 1.", lambda p: range(1, p.count + 1)
 )
 column_rank_of_object = _object_plane(
-    "column_rank_of_object", "1 for the leftmost object, 2 for the next column, and so on.",
+    "column_rank_of_object",
+    "1 for the leftmost object, 2 for the next column, and so on.",
     lambda p: _dense_rank(p.left[1:]),
 )
 row_rank_of_object = _object_plane(
-    "row_rank_of_object", "1 for the topmost object, 2 for the next row, and so on.", lambda p: _dense_rank(p.top[1:])
+    "row_rank_of_object",
+    "1 for the topmost object, 2 for the next row, and so on.",
+    lambda p: _dense_rank(p.top[1:]),
 )
 holes_of_object = _object_plane(
-    "holes_of_object", "How many holes the object has.", lambda p: [number_of_holes.kernel(c) for c in p.crops]
+    "holes_of_object",
+    "How many holes the object has.",
+    lambda p: [number_of_holes.kernel(c) for c in p.crops],
 )
 fullness_of_object = _object_plane(
-    "fullness_of_object", "1 when the object fills its box, 0 otherwise.", lambda p: (p.size == p.height * p.width)[1:]
+    "fullness_of_object",
+    "1 when the object fills its box, 0 otherwise.",
+    lambda p: (p.size == p.height * p.width)[1:],
 )
 squareness_of_object = _object_plane(
     "squareness_of_object", "1 when the box of the object is a square.", lambda p: (p.height == p.width)[1:]
@@ -520,23 +537,29 @@ border_of_object = _object_plane(
     "border_of_object", "1 when the object touches the border of the grid.", _touches
 )
 symmetries_of_object = _object_plane(
-    "symmetries_of_object", "How many of four mirrorings leave the object as it is.",
+    "symmetries_of_object",
+    "How many of four mirrorings leave the object as it is.",
     lambda p: [symmetries.kernel(c) for c in p.crops],
 )
 mirror_symmetry_of_object = _object_plane(
-    "mirror_symmetry_of_object", "1 when the object equals its mirror image.",
+    "mirror_symmetry_of_object",
+    "1 when the object equals its mirror image.",
     lambda p: [is_mirror_symmetric.kernel(c) for c in p.crops],
 )
 copies_of_object = _object_plane(
-    "copies_of_object", "How many objects have the outline of this one.",
+    "copies_of_object",
+    "How many objects have the outline of this one.",
     lambda p: _count_equal([shape_code.kernel(c) for c in p.crops]),
 )
 turned_copies_of_object = _object_plane(
-    "turned_copies_of_object", "How many objects have the outline of this one, turned or mirrored.",
+    "turned_copies_of_object",
+    "How many objects have the outline of this one, turned or mirrored.",
     lambda p: _count_equal([turned_shape_code.kernel(c) for c in p.crops]),
 )
 colours_of_object = _object_plane(
-    "colours_of_object", "How many colours the object has.", lambda p: [number_of_colours.kernel(c) for c in p.crops]
+    "colours_of_object",
+    "How many colours the object has.",
+    lambda p: [number_of_colours.kernel(c) for c in p.crops],
 )
 main_colour_of_object = _object_plane(
     "main_colour_of_object", "The most common colour of the object.", _colour_rank
@@ -545,7 +568,9 @@ rare_colour_of_object = _object_plane(
     "rare_colour_of_object", "The rarest colour of the object.", lambda p: [least_cells(c) for c in p.crops]
 )
 same_size_of_object = _object_plane(
-    "same_size_of_object", "How many objects have the size of this one.", lambda p: _count_equal(p.size[1:].tolist())
+    "same_size_of_object",
+    "How many objects have the size of this one.",
+    lambda p: _count_equal(p.size[1:].tolist()),
 )
 
 
@@ -586,7 +611,9 @@ def depth_in_box(grid: Grid, diagonal: Int, mixed: Int) -> Grid:
     areas = (found.height * found.width)[1:]
     for part in np.argsort(-areas, kind="stable") + 1:
         top, left, bottom, right = found.top[part], found.left[part], found.bottom[part], found.right[part]
-        depth = np.minimum(np.minimum(rows - top, bottom - rows), np.minimum(columns - left, right - columns)) + 1
+        depth = (
+            np.minimum(np.minimum(rows - top, bottom - rows), np.minimum(columns - left, right - columns)) + 1
+        )
         result = np.where(depth > 0, depth, result)
     return result.astype(np.int16)
 
@@ -802,7 +829,9 @@ def border_distance(grid: Grid) -> Grid:
     """Steps from each cell to the border, from 0."""
     rows, columns = np.indices(grid.shape)
     high, wide = grid.shape
-    return np.minimum(np.minimum(rows, high - 1 - rows), np.minimum(columns, wide - 1 - columns)).astype(np.int16)
+    return np.minimum(np.minimum(rows, high - 1 - rows), np.minimum(columns, wide - 1 - columns)).astype(
+        np.int16
+    )
 
 
 @grid_word

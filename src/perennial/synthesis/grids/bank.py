@@ -37,6 +37,7 @@ class State:
         self, kind: Type, values: list, cost: float, word: Op | None = None, arguments: tuple = ()
     ) -> None:
         self.kind, self.values, self.cost, self.word, self.arguments = kind, values, cost, word, arguments
+
     def program(self, argument: Program) -> Program:
         """The program with the task's argument put in."""
         if self.word is None:
@@ -45,7 +46,9 @@ class State:
 
     def uses(self, words: set[Op]) -> bool:
         """Whether any of the words is in the program."""
-        return self.word in words or any(isinstance(given, State) and given.uses(words) for given in self.arguments)
+        return self.word in words or any(
+            isinstance(given, State) and given.uses(words) for given in self.arguments
+        )
 
     @property
     def shapes(self) -> tuple:

@@ -42,7 +42,11 @@ COLOURS = [
     (g.transpose, (), 4.0),
 ]
 NUMBERS = [
-    *[(word, way, 3.0 + way[0] / 2 + way[1] / 2) for way in WAYS for word in (o.size_of_object, o.rank_of_object)],
+    *[
+        (word, way, 3.0 + way[0] / 2 + way[1] / 2)
+        for way in WAYS
+        for word in (o.size_of_object, o.rank_of_object)
+    ],
     *[(o.small_rank_of_object, way, 3.5 + way[0] / 2 + way[1] / 2) for way in WAYS],
     *[(word, way, 4.5) for way in WAYS for word in (o.height_of_object, o.width_of_object)],
     *[
@@ -95,8 +99,23 @@ TURNING = {
     *(o.neighbour, o.seen, o.steps_to_seen, o.colour_to_edge, o.row_number, o.column_number, o.row_from_end),
     *(o.column_from_end, o.row_plus_column, o.row_minus_column, o.row_in_object, o.column_in_object),
     *(o.row_rank_of_object, o.column_rank_of_object, o.number_of_object, o.colour_of_row, o.colour_of_column),
-    *(o.filled_in_row, o.filled_in_column, o.height_of_object, o.width_of_object, o.mirror_symmetry_of_object),
-    *(g.mirror, g.upside_down, g.transpose, g.antitranspose, g.turn_left, g.turn_right, g.fallen, g.half_turn),
+    *(
+        o.filled_in_row,
+        o.filled_in_column,
+        o.height_of_object,
+        o.width_of_object,
+        o.mirror_symmetry_of_object,
+    ),
+    *(
+        g.mirror,
+        g.upside_down,
+        g.transpose,
+        g.antitranspose,
+        g.turn_left,
+        g.turn_right,
+        g.fallen,
+        g.half_turn,
+    ),
     *(o.reading_number, g.overlaid_with_mirror, g.overlaid_with_upside_down),
 }
 REPEATS = [
@@ -188,7 +207,9 @@ def constant_planes(base: State, start: State) -> tuple[list[State], list[State]
     colours = [told(word, (), cost) for word, cost in ((g.most_common_colour, 4.0), (g.rarest_colour, 4.5))]
     for chosen in _chosen_objects(start):
         colours.append(told(g.most_common_colour, (), chosen.cost, chosen))
-    return colours, [told(word, literals, 6.0) for word, literals in GLOBALS if _answers(word, start, literals)]
+    return colours, [
+        told(word, literals, 6.0) for word, literals in GLOBALS if _answers(word, start, literals)
+    ]
 
 
 def _chosen_objects(start: State) -> list[State]:

@@ -71,11 +71,15 @@ class Cells:
     def of(cls, leaves: list[State], tests: list[Test], rows: list, target: np.ndarray) -> Cells:
         """From states and the answers of tests as rows."""
         shown = np.stack([np.concatenate([np.asarray(v).ravel() for v in state.values]) for state in leaves])
-        return cls(leaves, shown, tests, np.stack(rows) if rows else np.zeros((0, shown.shape[1]), bool), target)
+        return cls(
+            leaves, shown, tests, np.stack(rows) if rows else np.zeros((0, shown.shape[1]), bool), target
+        )
 
     def without(self, words: set) -> Cells:
         """Only what is made without some words."""
-        leaves = [place for place, leaf in enumerate(self.leaves) if leaf.word is like or not leaf.uses(words)]
+        leaves = [
+            place for place, leaf in enumerate(self.leaves) if leaf.word is like or not leaf.uses(words)
+        ]
         tests = [place for place, test in enumerate(self.tests) if not test.uses(words)]
         return Cells(
             [self.leaves[place] for place in leaves],
@@ -86,7 +90,12 @@ class Cells:
         )
 
     def __init__(
-        self, leaves: list[State], shown: np.ndarray, tests: list[Test], answers: np.ndarray, target: np.ndarray
+        self,
+        leaves: list[State],
+        shown: np.ndarray,
+        tests: list[Test],
+        answers: np.ndarray,
+        target: np.ndarray,
     ) -> None:
         self.leaves, self.shown, self.tests, self.answers = leaves, shown, tests, answers
         self.target = target
@@ -115,7 +124,9 @@ class Grower:
         leaf: which of the best leaves to believe in first, from 0.
     """
 
-    def __init__(self, cells: Cells, limits: Limits, first: int = 0, leaf: int = 0, weight: float = BIT_WEIGHT):
+    def __init__(
+        self, cells: Cells, limits: Limits, first: int = 0, leaf: int = 0, weight: float = BIT_WEIGHT
+    ):
         self.cells, self.limits, self.first, self.leaf, self.weight = cells, limits, first, leaf, weight
         self.leaves_left = limits.leaves
 

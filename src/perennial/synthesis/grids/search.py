@@ -16,7 +16,14 @@ from perennial.spaces.grammar import Grammar
 from perennial.synthesis.base import Clock, Engine, Examples, Found, judged
 from perennial.synthesis.grids.bank import GRIDS, Bank, State, column, fingerprint
 from perennial.synthesis.grids.moves import COMPLETED, PLACES, grid_moves, list_moves
-from perennial.synthesis.grids.planes import GLOBALS, TURNING, Tests, colour_planes, constant_planes, number_planes
+from perennial.synthesis.grids.planes import (
+    GLOBALS,
+    TURNING,
+    Tests,
+    colour_planes,
+    constant_planes,
+    number_planes,
+)
 from perennial.synthesis.grids.rules import Cells, Grower, Limits, Split, as_state, rules, shown_by
 
 MOST_MATRIX = 24_000_000
@@ -53,7 +60,9 @@ class Guess:
 class Puzzle:
     """Pairs of grids and grids without an answer, with all that is known about them so far."""
 
-    def __init__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], asked: Sequence[np.ndarray]):
+    def __init__(
+        self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], asked: Sequence[np.ndarray]
+    ):
         self.inputs, self.outputs, self.asked = list(inputs), list(outputs), list(asked)
         self.labelled = len(self.outputs)
         self.bank = Bank(self.labelled)
@@ -133,7 +142,9 @@ def colour_map(puzzle: Puzzle, state: State) -> tuple | None:
     old, new = tuple(changed), tuple(changed.values())
     values = column(g.recoloured, (state, old, new))
     unseen = sum(len(set(np.unique(v).tolist()) - set(table)) for v in state.values[puzzle.labelled :])
-    recoloured = State(Grid, values, state.cost + 2 + 3 * len(changed) + 4 * unseen, g.recoloured, (state, old, new))
+    recoloured = State(
+        Grid, values, state.cost + 2 + 3 * len(changed) + 4 * unseen, g.recoloured, (state, old, new)
+    )
     return recoloured.cost, recoloured, values[puzzle.labelled :], "colour map"
 
 
@@ -164,8 +175,14 @@ def _known(puzzle: Puzzle, values: list[np.ndarray]) -> State | None:
     state = puzzle.bank.known(values)
     if state is None and all(len(set(value.ravel().tolist())) == 1 for value in values):
         colours = {int(value[0, 0]) for value in values}
-        base = next((s for s in puzzle.bank.states.values() if s.kind == Grid and s.shapes[: len(values)] == tuple(
-            v.shape for v in values)), None)
+        base = next(
+            (
+                s
+                for s in puzzle.bank.states.values()
+                if s.kind == Grid and s.shapes[: len(values)] == tuple(v.shape for v in values)
+            ),
+            None,
+        )
         if len(colours) == 1 and base is not None:
             colour = colours.pop()
             return State(Grid, column(g.like, (base, colour)), base.cost + 3, g.like, (base, colour))
@@ -239,7 +256,12 @@ def cell_rules(puzzle: Puzzle, states: list[State], bases: list[State], clock: C
             if missed is None:
                 missed = _missed_when_left_out(some, owner, clock)
             state = as_state(rule)
-            yield rule.cost + MISSED_COST * missed - bonus, state, state.values[puzzle.labelled :], "cell rule"
+            yield (
+                rule.cost + MISSED_COST * missed - bonus,
+                state,
+                state.values[puzzle.labelled :],
+                "cell rule",
+            )
             if clock.over:
                 return
 
@@ -281,8 +303,11 @@ def canvases(puzzle: Puzzle) -> State | None:
     if None in sides:
         return None
     arguments = (sides[0], sides[1], 0)
-    values = column(g.canvas, (*[s if isinstance(s, State) else s for s in sides], 0)) if any(
-        isinstance(side, State) for side in sides) else [g.canvas.kernel(*arguments) for _ in puzzle.start.values]
+    values = (
+        column(g.canvas, (*[s if isinstance(s, State) else s for s in sides], 0))
+        if any(isinstance(side, State) for side in sides)
+        else [g.canvas.kernel(*arguments) for _ in puzzle.start.values]
+    )
     return values and State(Grid, values, 6.0, g.canvas, arguments)
 
 
@@ -381,7 +406,9 @@ class Emptied(View):
 
     def __init__(self, inputs: Sequence, outputs: Sequence, asked: Sequence) -> None:
         outputs = [_exchanged(grid, given) for grid, given in zip(outputs, inputs, strict=True)]
-        super().__init__([_exchanged(grid, grid) for grid in inputs], outputs, [_exchanged(a, a) for a in asked])
+        super().__init__(
+            [_exchanged(grid, grid) for grid in inputs], outputs, [_exchanged(a, a) for a in asked]
+        )
         self.asked = asked
 
     def back(self, values: list[np.ndarray]) -> list[np.ndarray]:
