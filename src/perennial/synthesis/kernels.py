@@ -129,7 +129,7 @@ def prime(x):
 @njit(cache=True, inline="always")
 def mixed(key, value):
     """A hash with one more number in it."""
-    key = (key ^ np.uint64(value & 0xFFFFFFFF)) * MIX
+    key = (key ^ np.uint64(np.int64(value) & 0xFFFFFFFF)) * MIX
     return key ^ (key >> SHIFT)
 
 
