@@ -110,7 +110,7 @@ class Grammar:
 
         Args:
             programs: each solves some of the examples.
-            strength: 0 leaves the grammar, 1 trusts the counts like as many words of evidence.
+            strength: 0 leaves the grammar, 1 trusts the counts as much as the costs that were.
         """
         counts: Counter[str] = Counter()
         for program in programs:
@@ -119,7 +119,10 @@ class Grammar:
             return self
         share = {op.name: 2.0 ** -self.word_cost(op) for op in self.words}
         mass = sum(share.values())
-        weight = {name: value / mass + strength * counts[name] / len(share) for name, value in share.items()}
+        seen = sum(counts[name] for name in share)
+        weight = {
+            name: value / mass + strength * counts[name] / max(1, seen) for name, value in share.items()
+        }
         total = sum(weight.values())
         costs = {name: max(1, round(-math.log2(value / total))) for name, value in weight.items()}
         return replace(self, costs={**self.costs, **costs})
