@@ -14,7 +14,7 @@ from perennial.spaces.grammar import grammar_for
 from perennial.synthesis import kernels
 from perennial.synthesis.base import UNANSWERED, Clock, Examples, answers
 from perennial.synthesis.columns import Bank, Workshop, packed
-from perennial.synthesis.lists import _Search
+from perennial.synthesis.lists import open_search
 from perennial.synthesis.rules import list_rules, scalar_rules
 
 LISTS = List(Int)
@@ -24,7 +24,7 @@ WORDS = tuple(vocabulary().values())
 def search_on(column, outputs, kind=LISTS, memory=1 << 26):
     examples = Examples(("xs",), (List(Int),), kind, tuple((one,) for one in column), tuple(outputs))
     grammar = grammar_for(WORDS, examples.names, examples.types, kind)
-    return _Search(examples, range(len(examples)), grammar, Clock(60.0), memory)
+    return open_search(examples, grammar, Clock(60.0), memory)
 
 
 @pytest.fixture(scope="module")

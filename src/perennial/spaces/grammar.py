@@ -26,7 +26,7 @@ USUAL_COSTS = {
     "add_last reverse smallest sort subtract tail take total unique contains map_pairs",
     5: "at_most divide divides drop_last init larger range remainder remove_item replicate slice smaller "
     "take_last without common count_item sort_by fold",
-    6: "has_no_items insert_at is_prime is_square max_by min_by place_of range_from remove_at replace_at "
+    6: "has_no_items insert_at is_prime is_square max_by min_by to_the place_of range_from remove_at replace_at "
     "rotate sort_down find_first take_while drop_while running_totals flat_map places",
     7: "absolute digits every interleave is_sorted most_common negate product repeated square swap tiled "
     "differences remove_first",
