@@ -1,8 +1,8 @@
 """Grid puzzles: how many are answered rightly on grids that the search has not seen, with two guesses a grid.
 
-A puzzle counts when each of its test grids is one of the first two guesses, cell for cell. Answers of test grids
-are only looked at afterwards. The first half of the puzzles (by a fixed shuffle of their names) was there when the
-words were chosen; the second half was not looked at, and is the one to believe.
+A puzzle counts when each of its test grids is one of the first two guesses, cell for cell. Answers of test
+grids are only looked at afterwards. The first half of the puzzles of ARC-AGI-1 (by a fixed shuffle of their
+names) was there when the words were chosen; the second half was not looked at, and is the one to believe.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def read_puzzles(data: str | Path) -> dict[str, dict[str, list]]:
         told = json.loads(gzip.decompress(raw) if file.suffix == ".gz" else raw)
         many = {file.name.split(".")[0]: told} if isinstance(told, dict) and "train" in told else told
         if isinstance(many, dict):
-            puzzles |= {name: told for name, told in many.items() if isinstance(told, dict) and "train" in told}
+            puzzles |= {
+                name: told for name, told in many.items() if isinstance(told, dict) and "train" in told
+            }
     if not puzzles:
         raise DataError(f"No grid puzzles in {path}.", todo='Give files of {"train": [...], "test": [...]}.')
     return puzzles
@@ -124,5 +126,7 @@ def _bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for label, kept in (("all puzzles", {1, 2}), ("the first half", {1}), ("the second half", {2})):
         right = [row["right"] for row in rows if row["half"] in kept]
         if right:
-            bars.append(bar(f"share right of {label} ({len(right)})", float(np.mean(right)), GOAL, "maximize"))
+            bars.append(
+                bar(f"share right of {label} ({len(right)})", float(np.mean(right)), GOAL, "maximize")
+            )
     return bars

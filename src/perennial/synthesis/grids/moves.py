@@ -14,13 +14,25 @@ WAYS = ((0, 0), (1, 0), (0, 1), (1, 1))
 
 PLAIN = [
     *[(word, 2.0) for word in (g.mirror, g.upside_down, g.transpose, g.half_turn, g.turn_right, g.turn_left)],
-    *[(word, 2.5) for word in (g.antitranspose, g.crop, g.top_half, g.bottom_half, g.left_half, g.right_half)],
+    *[
+        (word, 2.5)
+        for word in (g.antitranspose, g.crop, g.top_half, g.bottom_half, g.left_half, g.right_half)
+    ],
     *[(word, 3.0) for word in (g.trim, g.without_empty_lines, g.without_repeated_lines, g.kaleidoscope)],
     *[(word, 3.0) for word in (g.keep_most_common, g.keep_rarest, g.without_most_common, g.without_rarest)],
-    *[(word, 3.5) for word in (g.inverse, g.two_colours_exchanged, g.table_of_lines, g.smallest_tile, g.unscaled)],
-    *[(word, 4.0) for word in (g.corner_square, g.pinwheel, g.colour_column, g.colour_bars, g.cells_in_a_row)],
+    *[
+        (word, 3.5)
+        for word in (g.inverse, g.two_colours_exchanged, g.table_of_lines, g.smallest_tile, g.unscaled)
+    ],
+    *[
+        (word, 4.0)
+        for word in (g.corner_square, g.pinwheel, g.colour_column, g.colour_bars, g.cells_in_a_row)
+    ],
     *[(word, 4.0) for word in (o.largest_rectangle, o.without_single_cells)],
-    *[(word, 4.0) for word in (g.overlaid_with_mirror, g.overlaid_with_upside_down, g.overlaid_with_transpose)],
+    *[
+        (word, 4.0)
+        for word in (g.overlaid_with_mirror, g.overlaid_with_upside_down, g.overlaid_with_transpose)
+    ],
 ]
 TO_LISTS = [
     *[(o.object_crops, way, 3.0) for way in WAYS],
@@ -57,8 +69,12 @@ def grid_moves(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> l
     moves = [Move(word, (), cost) for word, cost in PLAIN]
     moves += [Move(word, literals, cost) for word, literals, cost in TO_LISTS]
     moves += [Move(g.fallen, (way,), 4.0) for way in range(4)]
-    moves += [Move(word, way, 4.0) for word in (o.only_largest_object, o.without_largest_object) for way in WAYS[:3]]
-    moves += [Move(o.objects_fallen, (way, *switches), 5.0) for way in range(4) for switches in ((0, 0), (1, 1))]
+    moves += [
+        Move(word, way, 4.0) for word in (o.only_largest_object, o.without_largest_object) for way in WAYS[:3]
+    ]
+    moves += [
+        Move(o.objects_fallen, (way, *switches), 5.0) for way in range(4) for switches in ((0, 0), (1, 1))
+    ]
     for colour in colours_everywhere(inputs):
         moves += [Move(o.drawn_to, (colour, diagonal), 5.0) for diagonal in (0, 1)]
         moves += [Move(word, (colour,), 4.0) for word in (g.keep_colour, g.without_colour)]
@@ -106,6 +122,8 @@ def list_moves() -> list[tuple]:
 
 
 COMPLETED = {g.completed_by_symmetry, g.completed_by_period}
+SLOW = {*COMPLETED, o.objects_fallen, o.drawn_to}  # about 10 ms a task: only on what is almost the input
+SHALLOW = 3.6
 PLACES = (0, 1, 2, 3, -1)
 
 
