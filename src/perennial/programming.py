@@ -23,6 +23,7 @@ from perennial.lang import Lambda, Literal, Program, to_source
 from perennial.metrics import wilson
 from perennial.modalities.examples import ExampleSet, fitted, plain, sense_examples, with_rows
 from perennial.model import Model
+from perennial.spaces.grammar import Grammar
 from perennial.storages import Memory, SQLite, Storage
 from perennial.synthesis.base import UNANSWERED, Clock, Engine, Examples, Found, answers, same_value
 from perennial.task import Task
@@ -34,6 +35,8 @@ HELD_BACK = 1 / 3
 CANDIDATES_KEPT = 8
 SHARE_OF_FIRST = 0.35
 STOP_WHEN_COMPLETE = 0.5
+SHARE_OF_SPECIAL = 0.8
+NEEDS_NO_WORDS = ("text witnesses", "grids")
 MOST_QUESTIONS = 10
 UNLABELLED_LOOKED_AT = 500
 
@@ -81,14 +84,13 @@ class Search:
 
 
 def engines_for(examples: Examples) -> list[Engine]:
-    """The engines that know what to do with these types, the quickest first."""
+    """The engines that know what to do with these types, the most promising first."""
     from perennial.synthesis.grids import GridSearch
-    from perennial.synthesis.portfolio import Portfolio, usual_grammar
+    from perennial.synthesis.portfolio import Portfolio
     from perennial.synthesis.witnesses.text import TextWitnesses
 
-    engines: list[Engine] = [TextWitnesses(), GridSearch(), Portfolio()]
-    grammar = usual_grammar(examples)
-    return [engine for engine in engines if engine.can_run(examples, grammar)]
+    special: list[Engine] = [TextWitnesses(), GridSearch()]
+    return [*(engine for engine in special if engine.can_run(examples, None)), Portfolio()]
 
 
 def examples_of(task: Task) -> Examples:
@@ -240,17 +242,15 @@ def searched(
 
 
 def run_engines(search: Search, memory: int, engines: Callable) -> None:
-    """Gives each engine an equal share of the time that is left; ends early when a program has stood long."""
-    from perennial.synthesis.portfolio import usual_grammar
-
+    """Lets engines run one after another, most of the time for those that know the types; ends when one is done."""
     waiting = list(engines(search.examples))
-    examples = search.examples
-    grammar = usual_grammar(examples)
-    for place, engine in enumerate(waiting):
-        if search.clock.over:
-            return
-        share = search.clock.left / (len(waiting) - place)
+    examples, grammar = search.examples, None
+    for engine in waiting:
+        last = engine is waiting[-1]
+        if search.clock.over or (grammar := _grammar(engine, examples, grammar)) is None:
+            continue
         began, complete = time.monotonic(), None
+        share = search.clock.left if last else SHARE_OF_SPECIAL * search.clock.left
         for found in engine.run(examples, grammar, share, memory):
             search.add(found)
             if found.complete and complete is None:
@@ -259,6 +259,17 @@ def run_engines(search: Search, memory: int, engines: Callable) -> None:
                 break
         if complete is not None:
             return
+
+
+def _grammar(engine: Engine, examples: Examples, grammar: Grammar | None) -> Grammar | None:
+    """The words that an engine may use, None when it cannot run; an engine with words of its own needs no others."""
+    if engine.name in NEEDS_NO_WORDS:
+        return Grammar((), dict(zip(examples.names, examples.types, strict=True)), examples.output_type)
+    if grammar is None or not grammar.words:
+        from perennial.synthesis.portfolio import usual_grammar
+
+        grammar = usual_grammar(examples)
+    return grammar if engine.can_run(examples, grammar) else None
 
 
 def _judged(found: Found, examples: Examples) -> Found:

@@ -7,12 +7,12 @@ from scipy.sparse import csgraph, csr_array
 
 from perennial.errors import NoAnswer
 from perennial.lang import Primitive, Var, Word, call, evaluate, infer, parse, to_source
-from perennial.primitives import graphs, grids, objects, vocabulary
+from perennial.primitives import cells, graphs, grids, objects, vocabulary
 from perennial.testing.language import check_primitive
 
 WORDS = {
     value.name: value
-    for module in (grids, objects, graphs)
+    for module in (grids, objects, cells, graphs)
     for value in vars(module).values()
     if isinstance(value, Primitive) and value.__module__ == module.__name__
 }
@@ -93,8 +93,8 @@ def test_words_are_in_the_vocabulary():
 
 
 def picture(seed, shape=(9, 11), colours=4):
-    cells = np.random.default_rng(seed).integers(0, colours, shape).astype(np.int16)
-    return np.where(np.random.default_rng(seed + 100).random(shape) < 0.5, 0, cells).astype(np.int16)
+    drawn = np.random.default_rng(seed).integers(0, colours, shape).astype(np.int16)
+    return np.where(np.random.default_rng(seed + 100).random(shape) < 0.5, 0, drawn).astype(np.int16)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -135,14 +135,14 @@ def test_objects_are_what_a_flood_fill_finds(seed, diagonal):
 def test_enclosed_cells_are_the_holes_of_scipy(seed):
     filled = picture(seed, colours=2) != 0
     expected = ndimage.binary_fill_holes(filled) & ~filled
-    assert np.array_equal(objects.enclosed.kernel(filled.astype(np.int16), 0) == 1, expected)
+    assert np.array_equal(cells.enclosed.kernel(filled.astype(np.int16), 0) == 1, expected)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_seen_is_the_first_colour_on_a_walk(seed):
     grid = picture(seed)
     for down, right in grids.DIRECTIONS:
-        given = objects.seen.kernel(grid, down, right)
+        given = cells.seen.kernel(grid, down, right)
         for row, column in np.ndindex(grid.shape):
             r, c, colour = row + down, column + right, 0
             while 0 <= r < grid.shape[0] and 0 <= c < grid.shape[1] and not colour:

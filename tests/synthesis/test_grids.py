@@ -9,12 +9,13 @@ import pytest
 from perennial.bench import grids as bench
 from perennial.errors import DataError
 from perennial.lang import Grid, evaluate
+from perennial.primitives import cells as c
 from perennial.primitives import grids as g
-from perennial.primitives import objects as o
+from perennial.spaces.grammar import Grammar
 from perennial.synthesis.base import Examples
 from perennial.synthesis.grids import GridSearch, guesses
 from perennial.synthesis.grids.bank import Bank, State, fingerprint
-from perennial.synthesis.grids.search import views
+from perennial.synthesis.grids.views import views
 
 
 def picture(seed, shape=(7, 8), share=0.3, colours=(1, 2, 3)):
@@ -47,14 +48,14 @@ RULES = {
     "mirrored": (picture, lambda x: x[:, ::-1]),
     "turned and doubled": (picture, lambda x: np.rot90(x).repeat(2, 0).repeat(2, 1)),
     "colours exchanged": (picture, lambda x: np.array([0, 2, 1, 5])[x]),
-    "holes filled": (boxes, lambda x: np.where(o.enclosed.kernel(x, 0) == 1, 7, x)),
+    "holes filled": (boxes, lambda x: np.where(c.enclosed.kernel(x, 0) == 1, 7, x)),
     "one colour cut out": (boxes, lambda x: g.crop.kernel(np.where(x == 4, x, 0))),
     "tiled with its mirror": (picture, lambda x: np.hstack([x, x[:, ::-1]])),
     "shifted": (picture, lambda x: np.pad(x, ((1, 0), (0, 0)))[:-1]),
     "lines to the border": (lambda seed: picture(seed, share=0.05, colours=(1,)), lines),
     "corners marked": (
         lambda seed: picture(seed, share=0.05, colours=(2,)),
-        lambda x: np.where((x == 0) & (o.touching.kernel(x, 2, 1) > 0), 4, x),
+        lambda x: np.where((x == 0) & (c.touching.kernel(x, 2, 1) > 0), 4, x),
     ),
     "each cell becomes the picture": (
         lambda seed: picture(seed, (3, 3), 0.6, (6,)),
@@ -84,7 +85,7 @@ def test_a_background_that_is_not_empty_is_emptied_first():
         return np.where(boxes(seed) == 0, 8, boxes(seed)).astype(np.int16)
 
     found, _, wanted, *_ = solved(
-        make, lambda x: np.where(o.enclosed.kernel(np.where(x == 8, 0, x), 0), 1, x)
+        make, lambda x: np.where(c.enclosed.kernel(np.where(x == 8, 0, x), 0), 1, x)
     )
     assert any(np.array_equal(guess.outputs[0], wanted) for guess in found[:2])
 
@@ -121,12 +122,27 @@ def test_the_engine_gives_programs_that_the_interpreter_finds_right():
     examples = Examples(("picture",), (Grid,), Grid, inputs, outputs, (inputs[0],))
     engine = GridSearch()
     assert engine.can_run(examples, None)
-    from perennial.spaces.grammar import Grammar
-
     found = list(engine.run(examples, Grammar((), {"picture": Grid}, Grid), 4.0, 2**30))
     assert found and found[0].complete
-    assert [each.cost for each in found] == sorted(each.cost for each in found)
+    assert [each.cost for each in found] == sorted((each.cost for each in found), reverse=True)
     assert found[0].program.names == ("picture",)
+
+
+def test_the_engine_gives_what_misses_least_when_nothing_fits():
+    grids_in = [picture(seed, (6, 6)) for seed in range(3)]
+    outputs = [grids_in[0][::-1], grids_in[1][::-1], picture(77, (6, 6))]
+    examples = Examples(
+        ("grid",), (Grid,), Grid, tuple((g.to_tuple(x),) for x in grids_in), tuple(map(g.to_tuple, outputs))
+    )
+    found = list(GridSearch().run(examples, Grammar((), {"grid": Grid}, Grid), 0.3, 2**30))
+    assert found and max(sum(each.satisfied) for each in found) >= 2
+
+
+def test_a_bank_stops_at_its_memory():
+    bank = Bank(1, memory=1)
+    start = State(Grid, [np.array([[1, 2]], dtype=np.int16)], 1.0)
+    assert bank.add(start) is start
+    assert bank.apply(g.mirror, (start,), 2.0) is None
 
 
 def test_a_bank_keeps_the_first_of_equal_columns():

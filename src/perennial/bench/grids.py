@@ -1,8 +1,8 @@
 """Grid puzzles: how many are answered rightly on grids that the search has not seen, with two guesses a grid.
 
-A puzzle counts when each of its test grids is one of the first two guesses, cell for cell. Answers of test grids
-are only looked at afterwards. The first half of the puzzles (by a fixed shuffle of their names) was there when the
-words were chosen; the second half was not looked at, and is the one to believe.
+A puzzle counts when each of its test grids is one of the first two guesses, cell for cell. Answers of test
+grids are only looked at afterwards. The first half of the puzzles of ARC-AGI-1 (by a fixed shuffle of their
+names) was there when the words were chosen; the second half was not looked at, and is the one to believe.
 """
 
 from __future__ import annotations

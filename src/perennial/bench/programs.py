@@ -1,8 +1,8 @@
 """Programs from examples: how many tasks are solved, suite by suite.
 
 `--suite` names one of `lists`, `text`, `grids`, `formulas`; without it all run one after another. The folder may
-hold task files that nobody has seen; `half` in the rows says to which half of the names a task belongs: the
-first half was looked at during development, the second was not.
+hold task files that nobody has seen. `half` in the rows splits the tasks by a checksum of their names, so that
+one half can be looked at during development and the other kept for figures.
 """
 
 from __future__ import annotations

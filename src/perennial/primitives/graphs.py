@@ -1,7 +1,7 @@
 """Words for graphs: nodes that carry values, and directed edges between their numbers.
 
-A graph is a pair: a tuple of node values, and a tuple of edges `(from, to)` with node numbers from 0. Edges to nodes
-that do not exist are ignored everywhere.
+A graph is a pair: a tuple of node values, and a tuple of edges `(from, to)` with node numbers from 0. Edges
+to nodes that do not exist are ignored everywhere.
 
 >>> road = graph(("a", "b", "c"), ((0, 1), (1, 2)))
 >>> steps_from(road, 0), steps_from(road, 2)
@@ -97,7 +97,7 @@ def steps_from(network: Graph[a], node: Int) -> List[Int]:
 
 @primitive
 def cheapest_from(network: Graph[Int], node: Int) -> List[Int]:
-    """For each node, the least sum of values of the nodes entered on a way to it; -1 without a way (Dijkstra 1959).
+    """For each node, the least sum of values entered on a way to it; -1 without a way (Dijkstra 1959).
 
     Negative values count as 0.
     """
@@ -142,7 +142,7 @@ def connected_parts(network: Graph[a]) -> List[List[Int]]:
 
 @primitive
 def topological_order(network: Graph[a]) -> List[Int]:
-    """The nodes so that every edge leads forward, lower numbers first (Kahn 1962); none when there is a circle."""
+    """The nodes so that every edge leads forward, lower numbers first (Kahn 1962); none with a circle."""
     following = _following(network)
     entering = [0] * len(following)
     for targets in following:

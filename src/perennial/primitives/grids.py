@@ -1,8 +1,8 @@
 """Words for grids: small pictures of whole numbers in which 0 is the empty colour.
 
-A grid is a tuple of equally long rows. The words are written on NumPy arrays (`word.kernel`), so that a search
-can chain them without leaving arrays; called as words they take and give tuples. A word without an answer
-raises `NoAnswer`.
+A grid is a tuple of equally long rows. The words are written on NumPy arrays (`word.kernel`), so that a
+search can chain them without leaving arrays; called as words they take and give tuples. A word without an
+answer raises `NoAnswer`.
 
 >>> mirror(((1, 2), (0, 3)))
 ((2, 1), (3, 0))
@@ -89,7 +89,7 @@ def _bounded(value: int, low: int, high: int) -> int:
     return value
 
 
-# --- turning and mirroring -------------------------------------------------------------------------------------
+# --- turning and mirroring ---
 
 
 @grid_word
@@ -134,7 +134,7 @@ def antitranspose(grid: Grid) -> Grid:
     return grid[::-1, ::-1].T
 
 
-# --- cutting ---------------------------------------------------------------------------------------------------
+# --- cutting ---
 
 
 @grid_word
@@ -308,7 +308,7 @@ def columns_of(grid: Grid) -> List[Grid]:
     return [grid[:, column : column + 1] for column in range(grid.shape[1])]
 
 
-# --- joining and growing ---------------------------------------------------------------------------------------
+# --- joining and growing ---
 
 
 @grid_word
@@ -432,7 +432,7 @@ def grid_at(grids: List[Grid], place: Int) -> Grid:
     return grids[place]
 
 
-# --- colours ---------------------------------------------------------------------------------------------------
+# --- colours ---
 
 
 def _counts(grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -571,7 +571,7 @@ def cells_in_a_row(grid: Grid) -> Grid:
     return checked(grid[grid != 0][None, :])
 
 
-# --- moving ----------------------------------------------------------------------------------------------------
+# --- moving ---
 
 
 @grid_word
@@ -605,7 +605,7 @@ def fallen(grid: Grid, direction: Int) -> Grid:
     return result.T if direction < 2 else result
 
 
-# --- patterns --------------------------------------------------------------------------------------------------
+# --- patterns ---
 
 
 @grid_word
@@ -712,7 +712,7 @@ def patch(whole: Grid, broken: Grid) -> Grid:
     return whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-# --- cell by cell ----------------------------------------------------------------------------------------------
+# --- cell by cell ---
 
 
 def _same_shape(*grids: np.ndarray) -> None:

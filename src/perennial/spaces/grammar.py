@@ -26,7 +26,7 @@ USUAL_COSTS = {
     "add_last reverse smallest sort subtract tail take total unique contains map_pairs",
     5: "at_most divide divides drop_last init larger range remainder remove_item replicate slice smaller "
     "take_last without common count_item sort_by fold",
-    6: "has_no_items insert_at is_prime is_square max_by min_by place_of range_from remove_at replace_at "
+    6: "has_no_items insert_at is_prime is_square max_by min_by to_the place_of range_from remove_at replace_at "
     "rotate sort_down find_first take_while drop_while running_totals flat_map places",
     7: "absolute digits every interleave is_sorted most_common negate product repeated square swap tiled "
     "differences remove_first",
@@ -110,7 +110,7 @@ class Grammar:
 
         Args:
             programs: each solves some of the examples.
-            strength: 0 leaves the grammar, 1 trusts the counts like as many words of evidence.
+            strength: 0 leaves the grammar, 1 trusts the counts as much as the costs that were.
         """
         counts: Counter[str] = Counter()
         for program in programs:
@@ -119,7 +119,10 @@ class Grammar:
             return self
         share = {op.name: 2.0 ** -self.word_cost(op) for op in self.words}
         mass = sum(share.values())
-        weight = {name: value / mass + strength * counts[name] / len(share) for name, value in share.items()}
+        seen = sum(counts[name] for name in share)
+        weight = {
+            name: value / mass + strength * counts[name] / max(1, seen) for name, value in share.items()
+        }
         total = sum(weight.values())
         costs = {name: max(1, round(-math.log2(value / total))) for name, value in weight.items()}
         return replace(self, costs={**self.costs, **costs})

@@ -490,7 +490,7 @@ def values_inside(row: Sequence, types: Sequence[Type]) -> dict[Type, list]:
         if kind.name in ("List", "Option") and isinstance(value, tuple):
             stack += [(item, kind.arguments[0]) for item in reversed(value)]
         elif kind.name == "Pair":
-            stack += list(zip(value, kind.arguments, strict=True))
+            stack += list(zip(value, kind.arguments, strict=True))[::-1]
     return found
 
 

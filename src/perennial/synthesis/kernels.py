@@ -35,7 +35,7 @@ SHIFT = np.uint64(29)
 ADD, SUBTRACT, MULTIPLY, DIVIDE, REMAINDER, SMALLER, LARGER = range(7)
 LESS, AT_MOST, EQUAL, DIVIDES, IS_EVEN, IS_ODD, IS_PRIME, IS_SQUARE = range(10, 18)
 NOT, AND, OR = range(20, 23)
-NEGATE, ABSOLUTE, SQUARE = range(23, 26)
+NEGATE, ABSOLUTE, SQUARE, POWER = range(23, 27)
 
 REVERSE, SORT, SORT_DOWN, UNIQUE, TAIL, INIT, RUNNING_TOTALS, DIFFERENCES, PLACES, REPEATED = range(30, 40)
 TAKE, DROP, TAKE_LAST, DROP_LAST, ADD_LAST, PREPEND, REMOVE_AT, REMOVE_ITEM, REMOVE_FIRST = range(40, 49)
@@ -106,8 +106,25 @@ def scalar(op, x, y):
         value = abs(x)
     elif op == SQUARE:
         value = x * x
+    elif op == POWER:
+        value = power(x, y)
     if value > LARGEST or value < -LARGEST:
         return NONE
+    return value
+
+
+@njit(cache=True)
+def power(x, exponent):
+    """The power, `NONE` for a negative exponent or a large result."""
+    if exponent < 0:
+        return NONE
+    if exponent > 64 and x != 0 and abs(x) != 1:
+        return NONE
+    value = np.int64(1)
+    for _ in range(min(exponent, 64 + exponent % 2)):
+        value *= x
+        if abs(value) > LARGEST:
+            return NONE
     return value
 
 
@@ -129,7 +146,7 @@ def prime(x):
 @njit(cache=True, inline="always")
 def mixed(key, value):
     """A hash with one more number in it."""
-    key = (key ^ np.uint64(value & 0xFFFFFFFF)) * MIX
+    key = (key ^ np.uint64(np.int64(value) & 0xFFFFFFFF)) * MIX
     return key ^ (key >> SHIFT)
 
 

@@ -40,7 +40,7 @@ from perennial.synthesis.witnesses.lists import (
 KIND = {Int: "int", Bool: "bool", List(Int): "list"}
 MOST_EXAMPLES = 10
 MOST_CONSTANTS = 40
-LARGEST_INPUT = 100_000
+LARGEST_INPUT = 1 << 26
 DOMAIN = 96
 FUNCTION_ROOM = 4_000
 BYTES_PER_LIST, BYTES_PER_NUMBER = 500, 150
@@ -101,6 +101,11 @@ class ListSearch(Engine):
             if search.misfit is None or search.misfit in places:
                 return
             places = [*places, search.misfit]
+
+
+def open_search(examples: Examples, grammar: Grammar, clock: Clock, memory: int) -> _Search:
+    """A search on all examples that has not begun."""
+    return _Search(examples, range(len(examples)), grammar, clock, memory)
 
 
 def chosen_places(examples: Examples) -> list[int]:

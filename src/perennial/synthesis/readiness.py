@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 
 from perennial.synthesis.base import Clock
 
 ENOUGH_SECONDS = 25.0
 CHECK_EVERY = 0.2
+ENDLESS = 600.0
+LEVELS = 4
 
 
 @cache
@@ -57,24 +60,23 @@ def wait_until_compiled(clock: Clock) -> bool:
 
 
 def compile_all() -> None:
-    """Compiles every kernel by running small searches that use them all."""
-    from perennial.lang import Bool, Int, List
+    """Compiles every kernel by growing a small search in which every word costs one bit."""
+    from perennial.lang import Int, List
     from perennial.primitives import vocabulary
     from perennial.spaces.grammar import grammar_for
     from perennial.synthesis.base import Examples
-    from perennial.synthesis.lists import ListSearch
+    from perennial.synthesis.lists import open_search
 
-    words = vocabulary().values()
     rows = (((3, 1, 2, 9),), ((4, 4, 7),), ((8, 1, 1, 5),), ((2,),))
-    for kind, outputs in (
-        (List(Int), ((7, 2, 9), (8, 3), (5, 5, 1), (4,))),
-        (Bool, (True, False, True, True)),
-    ):
-        grammar = grammar_for(words, ("xs",), (List(Int),), kind)
-        for _ in ListSearch(patient=False).run(
-            Examples(("xs",), (List(Int),), kind, rows, outputs), grammar, 2.0, 1 << 26
-        ):
+    examples = Examples(("xs",), (List(Int),), List(Int), rows, ((7, 2, 9), (8, 3), (5, 5, 1), (4,)))
+    grammar = grammar_for(vocabulary().values(), ("xs",), (List(Int),), List(Int))
+    grammar = replace(grammar, costs={op.name: 1 for op in grammar.words})
+    search = open_search(examples, grammar, Clock(ENDLESS), 1 << 26)
+    while search.workshop.level < LEVELS:
+        for _ in search.workshop.grow(search.clock):
             pass
+    for _ in search.run():
+        break
 
 
 def _outer(function: object) -> bool:

@@ -21,6 +21,7 @@ SCALAR_WORDS = {
     "negate": (k.NEGATE, "int", "int", ()),
     "absolute": (k.ABSOLUTE, "int", "int", ()),
     "square": (k.SQUARE, "int", "int", ()),
+    "to_the": (k.POWER, "int int", "int", ()),
     "less": (k.LESS, "int int", "bool", ()),
     "at_most": (k.AT_MOST, "int int", "bool", ()),
     "equal": (k.EQUAL, "int int", "bool", ()),

@@ -9,6 +9,7 @@ Furnival and Wilson 1974). The columns that are always there, the base, are proj
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 
 import numpy as np
@@ -17,6 +18,8 @@ SMALLEST_REST = 1e-9  # a column this close to the base tells nothing new, relat
 LEAST_ANGLE = 1e-12
 SINGLE_ANGLE = 1e-4  # 1 - g² of a pair that is told apart with single precision
 LOOK_AGAIN = 8
+BLOCK = 50_000  # cosines at once, so that they stay in the cache
+WORTH_COMPILING = 40_000_000  # cosines, about as long as numba takes to load
 
 
 class Arena:
@@ -39,6 +42,7 @@ class Arena:
         self._partners = _first_of_each(self._rest, paired)
         half = self._rest.astype(np.float32)  # the shares are computed again with all digits for the best
         self._gram = half @ half[self._partners].T
+        self._scanned = 0
 
     def rest(self, target: np.ndarray) -> tuple[np.ndarray, float]:
         """What the base leaves of a target, as a unit vector, and how long it is relative to the target."""
@@ -60,7 +64,9 @@ class Arena:
         if len(self._partners) < 2:
             return []
         correlation = self._rest @ target
-        shares, partner = _pair_kernel()(self._gram, correlation, correlation[self._partners])
+        self._scanned += self._gram.size
+        kernel = _compiled() if self._scanned > WORTH_COMPILING or "numba" in sys.modules else best_partners
+        shares, partner = kernel(self._gram, correlation, correlation[self._partners])
         found = {}
         for place in _smallest(shares, LOOK_AGAIN * count):
             if np.isfinite(shares[place]):
@@ -105,13 +111,13 @@ def _first_of_each(rest: np.ndarray, wanted: int) -> np.ndarray:
 
 
 @cache
-def _pair_kernel():
-    """The compiled kernel where numba is there, else the same in NumPy."""
+def _compiled():
+    """The compiled kernel where numba is there, else the same in NumPy; numba takes seconds to load."""
     try:
         import numba
     except ImportError:
         return best_partners
-    return numba.njit(cache=True, fastmath=False)(_best_partners_loop)
+    return numba.njit(cache=True)(_best_partners_loop)
 
 
 def best_partners(gram: np.ndarray, own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,13 +132,16 @@ def best_partners(gram: np.ndarray, own: np.ndarray, other: np.ndarray) -> tuple
         tuple: `(n,)` shares and `(n,)` places among the partners.
     """
     shares, partner = np.full(len(own), np.inf), np.zeros(len(own), dtype=np.int64)
-    for i, cosine in enumerate(gram):
-        angle = 1.0 - cosine.astype(np.float64) ** 2
-        with np.errstate(all="ignore"):
-            left = 1.0 - (own[i] ** 2 + other**2 - 2.0 * own[i] * other * cosine) / angle
-        left[angle < SINGLE_ANGLE] = np.inf
-        partner[i] = int(np.argmin(left))
-        shares[i] = left[partner[i]]
+    width = max(1, BLOCK // max(1, len(other)))
+    for begin in range(0, len(own), width):
+        cosine = gram[begin : begin + width].astype(np.float64)
+        mine = own[begin : begin + width, None]
+        angle = 1.0 - cosine * cosine
+        explained = mine * mine + other * other - 2.0 * mine * other * cosine
+        left = np.where(angle >= SINGLE_ANGLE, 1.0 - explained / np.maximum(angle, SINGLE_ANGLE), np.inf)
+        best = left.argmin(axis=1)
+        partner[begin : begin + width] = best
+        shares[begin : begin + width] = left[np.arange(len(best)), best]
     return shares, partner
 
 

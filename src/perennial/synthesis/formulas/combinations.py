@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, zip_longest
 
 import numpy as np
 
@@ -110,6 +110,43 @@ def search(
             return
 
 
+def telling_terms(
+    problem: Problem, bank: Bank, front: Front, count: int
+) -> Iterator[tuple[Program, np.ndarray]]:
+    """Formulas of the bank that explain most of the target alone, as a term or as a factor, with their columns."""
+    rows = len(problem.rows)
+    leaves = [leaf for leaf in problem.part if (np.abs(leaf) > 0).all()]
+    target = problem.target[problem.rows]
+    with np.errstate(all="ignore"):
+        tables = [(bank.table, target, np.vstack([np.ones((1, rows)), problem.part]))]
+        if (target != 0).all():
+            base = np.vstack([np.ones((1, rows)), *(np.log(np.abs(leaf)) for leaf in leaves)])
+            tables.append((np.log(np.abs(bank.table)), np.log(np.abs(target)), base))
+    found: list[list[int]] = []
+    for table, aim, base in tables:
+        arena = Arena(table, base, 200)
+        unit, share = arena.rest(aim)
+        if share < 1e-12:
+            continue
+        best = arena.singles(unit, 4 * count) + arena.pairs(unit, count)
+        found.append(list(dict.fromkeys(place for _, places in sorted(best) for place in places)))
+    places = list(
+        dict.fromkeys(place for together in zip_longest(*found) for place in together if place is not None)
+    )
+    kept: list[np.ndarray] = []
+    for place in places:
+        column = bank.table[place] - bank.table[place].mean()
+        column = column / np.linalg.norm(column)
+        if (
+            bank.costs[place] > 1
+            and all(abs(column @ other) < 0.9999 for other in kept)
+            and len(kept) < count
+        ):
+            kept.append(column)
+            program = bank.program(place)
+            yield program, values(program, front.columns)
+
+
 def _undone(problem: Problem) -> Iterator[tuple[Undone, np.ndarray]]:
     """Every function of the target that has a value on the rows of the search and tells something new."""
     for undone in UNDONE:
@@ -143,11 +180,18 @@ def _sums(
             if share < 1e-12 or not np.isfinite(unit).all():
                 continue
             found = arena.singles(unit, keep or 1) + arena.pairs(unit, keep or 1)
-            for left, places in sorted(found):
-                if left < HIT or (factor == 1.0 and keep and undone.name == "y"):
+            for rank, (left, places) in enumerate(sorted(found)):
+                if left < HIT or (keep and _promising(front, undone, factor, rank, left)):
                     terms = [bank.program(place) for place in places] + beside
                     columns = np.concatenate([bank.table[list(places)], base[1:], base[:1]])
                     _take_sum(problem, front, undone, factor, target, terms, columns)
+
+
+def _promising(front: Front, undone: Undone, factor: Program | float, rank: int, left: float) -> bool:
+    """Whether a candidate that does not fit exactly is worth a look: the target may be noisy."""
+    if undone.name == "y" and factor == 1.0:
+        return True
+    return rank == 0 and left < 2 * front.closest
 
 
 def _take_sum(problem, front, undone, factor, target, terms, columns) -> None:
@@ -201,8 +245,8 @@ def _products(problem: Problem, bank: Bank, front: Front, paired: int, deadline:
             continue
         found = [(left, places, None) for left, places in arena.singles(unit, keep) + arena.pairs(unit, keep)]
         found += [(left, places, call) for left, places in grown.singles(unit, keep)]
-        for left, places, exponential in sorted(found, key=lambda item: item[:2]):
-            if left < HIT or (undone.name == "y" and keep):
+        for rank, (left, places, exponential) in enumerate(sorted(found, key=lambda item: item[:2])):
+            if left < HIT or (keep and (undone.name == "y" or rank == 0)):
                 _take_product(problem, bank, front, undone, powered, places, exponential)
 
 

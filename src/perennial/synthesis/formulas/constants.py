@@ -13,10 +13,11 @@ from fractions import Fraction
 import numpy as np
 
 from perennial.lang.program import Program
-from perennial.synthesis.formulas.algebra import Columns, filled, slopes, template, values
+from perennial.synthesis.formulas.algebra import Columns, filled, number, slopes, template, values
 
 MOST_CONSTANTS = 12
 LARGEST_DENOMINATOR = 12
+MOST_SIMPLE = 4
 HALF_PRECISION = 1e-8  # least squares finds a constant to about the root of the precision of the data
 SQUARE_ROOT_OF_PI = math.sqrt(math.pi)
 
@@ -48,11 +49,16 @@ def fit_constants(
     pattern, start = template(program)
     if not start or len(start) > MOST_CONSTANTS:
         return program
+    fitted = _fitted(pattern, start, columns, target, steps, None if weights is None else np.sqrt(weights))
+    return program if fitted is start else filled(pattern, fitted)
+
+
+def _fitted(pattern, start: dict[str, float], columns, target, steps: int, root=None) -> dict[str, float]:
+    """Constants at a local minimum; `start` itself when nothing is better."""
     names, place = list(start), np.array(list(start.values()))
-    root = None if weights is None else np.sqrt(weights)
     error, residual, jacobian = _linearised(pattern, columns, target, names, place, root)
     if not math.isfinite(error):
-        return program
+        return start
     first, damping = error, 1e-3
     for _ in range(steps):
         step = _step(jacobian, residual, damping)
@@ -70,7 +76,7 @@ def fit_constants(
             damping *= 6
             if damping > 1e8:
                 break
-    return filled(pattern, dict(zip(names, map(float, place), strict=True))) if error < first else program
+    return dict(zip(names, map(float, place), strict=True)) if error < first else start
 
 
 def _linearised(pattern, columns, target, names, place, root):
@@ -123,28 +129,69 @@ def plain_numbers(value: float, tolerance: float) -> Iterator[float]:
             yield near
 
 
-def simple_constants(program: Program, columns: Columns, target: np.ndarray, *, slack: float) -> Program:
-    """The formula with every constant replaced by a simple number where the error stays below `slack`.
+def simple_constants(
+    program: Program,
+    columns: Columns,
+    target: np.ndarray,
+    *,
+    slack: float,
+    enough: float = 0.0,
+    refit: bool = False,
+) -> Program:
+    """The formula with its constants replaced by simple numbers where that costs little accuracy.
 
     Args:
         program: a formula with fitted constants.
         columns: variable → `(n,)`.
         target: `(n,)`.
-        slack: mean squared error that is allowed.
+        slack: by what factor each simple number may raise the mean squared error.
+        enough: mean squared error that is allowed in any case.
+        refit: whether the other constants are fitted again around each simple number; for data with noise.
     """
     pattern, constants = template(program)
-    if not constants:
+    if not constants or len(constants) > MOST_CONSTANTS:
         return program
+    error = mean_square(program, columns, target)
     spread = _uncertainty(pattern, constants, columns, target)
     for name in sorted(constants, key=lambda name: -spread[name]):
-        for near in (0.0, *plain_numbers(constants[name], min(0.02, max(HALF_PRECISION, 2 * spread[name])))):
-            if near == 0.0 and abs(constants[name]) > 1e-6:
-                continue
-            trial = constants | {name: near}
-            if mean_square(filled(pattern, trial), columns, target) <= slack:
-                constants = trial
+        for near in _candidates(constants[name], spread[name]):
+            trial = _with_number(pattern, constants, name, near, columns, target, refit)
+            reached = mean_square(filled(pattern, trial), columns, target)
+            if reached <= max(enough, error * slack):
+                constants, error = trial, max(error, reached)
+                pattern = pattern.substitute({name: number(near)})
+                del constants[name]
                 break
     return filled(pattern, constants)
+
+
+def _candidates(value: float, spread: float) -> Iterator[float]:
+    """Simple numbers within three standard errors, 0 among them when it is."""
+    if abs(value) <= 1e-6 or spread > 0.4:
+        yield 0.0
+    near = min(0.02, max(HALF_PRECISION, 3 * spread))
+    seen = sorted(set(plain_numbers(value, near)), key=lambda simple: (_digits(simple), abs(simple - value)))
+    yield from seen[:MOST_SIMPLE]
+
+
+def _digits(value: float) -> int:
+    """How much there is to write of a number; a fraction or a multiple of π counts more than a whole one."""
+    fraction = Fraction(value).limit_denominator(1_000)
+    if float(fraction) == value:
+        return len(str(abs(fraction.numerator))) + 2 * (
+            len(str(fraction.denominator)) - (fraction.denominator == 1)
+        )
+    return 4 + min(len(f"{value:.12g}".replace(".", "")), 4)
+
+
+def _with_number(pattern, constants, name, near, columns, target, refit) -> dict[str, float]:
+    """All constants with one of them fixed, the others fitted again when asked."""
+    others = {other: value for other, value in constants.items() if other != name}
+    if not refit or not others:
+        return constants | {name: near}
+    fixed = pattern.substitute({name: number(near)})
+    fitted = _fitted(fixed, others, columns, target, steps=6)
+    return fitted | {name: near}
 
 
 def _uncertainty(pattern: Program, constants: dict[str, float], columns: Columns, target: np.ndarray):

@@ -66,6 +66,7 @@ class Evolution:
         self.arena = Arena(bank.table, np.ones((1, len(problem.rows))), min(400, bank.size))
         self.population: list[Individual] = []
         self.known: set[Program] = set()
+        self.bound = 1.0
 
     def run(self, deadline: float) -> None:
         """Evolve until the deadline, or until a formula is right."""
@@ -87,10 +88,16 @@ class Evolution:
             self.add(leaf, steps=0)
 
     def add(self, program: Program, steps: int) -> None:
-        """Fit, judge, and take a formula in at the place of an unfit one."""
-        program = simplified(program, self.front.positive)
+        """Judge a formula, fit it when it is promising, and take it in at the place of an unfit one."""
+        if program in self.known or not program.free_variables or program.size > 2 * LONGEST:
+            return
+        self.known.add(program)
+        scaled = self.scaled(program)
+        if scaled is None:
+            return
+        program = simplified(scaled, self.front.positive)
         size = length(program)
-        if size > LONGEST or program in self.known or not program.free_variables:
+        if size > LONGEST or program in self.known:
             return
         self.known.add(program)
         if steps:
@@ -103,9 +110,25 @@ class Evolution:
         if self.worth_showing(new):
             self.front.refine(self.problem.wrap(program))
         self.population.append(new)
+        self.bound = float(np.median([one.error for one in self.population]))
         if len(self.population) > POPULATION:
             losers = self.generator.integers(0, len(self.population), TOURNAMENT)
             self.population.pop(max(losers, key=lambda place: self.population[place].rank))
+
+    def scaled(self, program: Program) -> Program | None:
+        """The formula with the best factor and offset; None when even so it is worse than half of the others."""
+        with np.errstate(all="ignore"):
+            value = values(program, self.columns)
+            spread = float(np.var(value))
+            if not 0 < spread < 1e100:
+                return None
+            factor = float(np.mean((value - value.mean()) * (self.target - self.target.mean()))) / spread
+            offset = float(self.target.mean() - factor * value.mean())
+            error = float(np.mean((factor * value + offset - self.target) ** 2)) / self.variance
+        if not error < 1.5 * self.bound or not math.isfinite(factor):
+            return None
+        near = abs(factor - 1) < 1e-9 and abs(offset) < 1e-9 * abs(float(self.target.mean()))
+        return program if near else plus(product(factor, program), offset)
 
     def worth_showing(self, new: Individual) -> bool:
         """Whether no formula of the population is as short and as good."""

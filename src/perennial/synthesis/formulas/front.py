@@ -20,6 +20,7 @@ from perennial.synthesis.formulas.simplification import simplified
 
 EXACT = 1e-18  # unexplained share of the variance that rounding alone leaves
 BITS_PER_SYMBOL = 6.0
+BITS_OF_A_NUMBER = 8.0  # what a simple number saves
 LONGEST = 120
 
 
@@ -95,10 +96,17 @@ class Front:
         return min(error, self._plainer(program, error)) if self._deserves_care(program, error) else error
 
     def _plainer(self, program: Program, error: float) -> float:
-        slack = max(self.enough, error * 1.01) * self.variance
-        plain = simple_constants(program, self.columns, self.target, slack=slack)
-        refitted = simplified(plain, self.positive)
-        return min(self.offer(plain), self.offer(refitted))
+        """Offer the formula with simple numbers, as far as they cost fewer bits of error than they save."""
+        slack = 1.01 if error <= self.enough else 2.0 ** (2.0 * BITS_OF_A_NUMBER / max(20, len(self.target)))
+        plain = simple_constants(
+            program,
+            self.columns,
+            self.target,
+            slack=slack,
+            enough=self.enough * self.variance,
+            refit=error > self.enough,
+        )
+        return min(self.offer(plain), self.offer(simplified(plain, self.positive)))
 
     def _deserves_care(self, program: Program, error: float) -> bool:
         return error < math.inf and all(
@@ -145,6 +153,11 @@ class Front:
     def solved(self) -> bool:
         """Whether a formula is as right as it needs to be."""
         return any(formula.error <= self.enough for formula in self._best.values())
+
+    @property
+    def closest(self) -> float:
+        """The smallest error of all."""
+        return min(formula.error for formula in self._best.values())
 
     @property
     def best(self) -> Formula:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from perennial.errors import DataError
 from perennial.lang.program import Var
 from perennial.primitives import reals
-from perennial.synthesis.formulas import combinations, polynomials, scan
+from perennial.synthesis.formulas import combinations, polynomials, scan, structure
 from perennial.synthesis.formulas.algebra import number
 from perennial.synthesis.formulas.bank import ARITHMETIC, STANDARD, Bank
 from perennial.synthesis.formulas.combinations import Problem
@@ -22,6 +23,7 @@ from perennial.synthesis.formulas.evolution import Evolution
 from perennial.synthesis.formulas.front import Front
 
 SEARCH_ROWS = 80
+SEEDS = 8
 MOST_ROWS = 2_000
 
 
@@ -76,7 +78,7 @@ def _exact_polynomials(problem: Problem, front: Front, deadline: float, generato
 
 def _small_bank(problem: Problem, front: Front, deadline: float, generator) -> None:
     bank = Bank(problem.leaves, problem.part, alphabet=STANDARD, limit=4_000, deadline=deadline)
-    combinations.search(problem, bank, front, paired=800, deadline=deadline)
+    combinations.search(problem, bank, front, paired=800, deadline=_within(deadline, 0.2))
 
 
 def _numbers_inside(problem: Problem, front: Front, deadline: float, generator) -> None:
@@ -98,6 +100,37 @@ def _large_bank(problem: Problem, front: Front, deadline: float, generator) -> N
     combinations.search(problem, bank, front, paired=120, deadline=_within(deadline, 0.5), keep=1)
 
 
+def _fewer_variables(problem: Problem, front: Front, deadline: float, generator) -> None:
+    """The same methods on a problem whose symmetries are used up."""
+    if len(problem.leaves) < 3:
+        return
+    until = _within(deadline, 0.5)
+    for reduced, inner in reversed(list(structure.reductions(problem, _within(until, 0.5)))):
+        if front.solved or time.monotonic() > until:
+            return
+        bank = Bank([reduced.leaves[i] for i in inner], reduced.part[inner], limit=8_000, deadline=until)
+        if bank.size:
+            combinations.search(reduced, bank, front, paired=300, deadline=until, keep=1)
+            _over_terms(reduced, bank, front, _within(until, 0.5))
+
+
+def _seeded_banks(problem: Problem, front: Front, deadline: float, generator) -> None:
+    until = _within(deadline, 0.4)
+    bank = Bank(problem.leaves, problem.part, limit=8_000, deadline=until)
+    _over_terms(problem, bank, front, until)
+
+
+def _over_terms(problem: Problem, bank: Bank, front: Front, until: float) -> None:
+    """Terms that explain much alone become leaves, and arithmetic grows over them."""
+    for seed, column in combinations.telling_terms(problem, bank, front, SEEDS):
+        if front.solved or time.monotonic() > until:
+            return
+        leaves, columns = [*problem.leaves, seed], np.vstack([problem.columns, column])
+        grown = replace(problem, leaves=leaves, columns=columns)
+        over = Bank(leaves, grown.part, alphabet=ARITHMETIC, limit=8_000, deadline=until)
+        combinations.search(grown, over, front, paired=200, deadline=_within(until, 0.3), keep=0)
+
+
 def _evolution(problem: Problem, front: Front, deadline: float, generator) -> None:
     bank = Bank(
         problem.leaves, problem.part, alphabet=STANDARD, limit=10_000, deadline=_within(deadline, 0.5)
@@ -112,7 +145,16 @@ def _within(deadline: float, share: float) -> float:
 
 
 FUNCTIONS = (reals.sin, reals.cos, reals.exp, reals.log, reals.sqrt, reals.tanh)
-STAGES = (_exact_polynomials, _small_bank, _numbers_inside, _arithmetic_bank, _large_bank, _evolution)
+STAGES = (
+    _exact_polynomials,
+    _small_bank,
+    _numbers_inside,
+    _fewer_variables,
+    _arithmetic_bank,
+    _seeded_banks,
+    _large_bank,
+    _evolution,
+)
 
 
 def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""A bank of values that programs give on all examples at once, each value kept once (observational equivalence).
+"""What programs give on all examples at once, each value kept once (observational equivalence).
 
 A state is a column: one grid, list of grids or number per example, labelled examples first. Two programs with
 equal columns are one state, that of the cheaper program.
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from perennial.errors import NoAnswer
-from perennial.lang import Grid, Int, List, Literal, Op, Program, Type, Word, call
+from perennial.lang import Grid, List, Literal, Op, Program, Type, Word, call
 
 GRIDS = List(Grid)
 MOST_PARTS = 40
@@ -87,12 +87,14 @@ class Bank:
     Args:
         labelled: how many examples, counted from the first, have outputs.
         most: how many states it may hold.
+        memory: how many bytes its grids may take.
     """
 
-    def __init__(self, labelled: int, most: int = 12_000) -> None:
-        self.labelled, self.most = labelled, most
+    def __init__(self, labelled: int, most: int = 12_000, memory: int = 2**29) -> None:
+        self.labelled, self.most, self.memory, self.held = labelled, most, memory, 0
         self.states: dict[bytes, State] = {}
         self.by_labelled: dict[bytes, State] = {}
+        self._order: list[State] = []
         self.tried = 0
         self._queue: list[tuple[float, int, State]] = []
 
@@ -100,9 +102,11 @@ class Bank:
         """The state itself when its column is new, else None."""
         prints = [fingerprint(value) for value in state.values]
         key = b"|".join(prints)
-        if key in self.states or len(self.states) >= self.most:
+        if key in self.states or len(self.states) >= self.most or self.held > self.memory:
             return None
+        self.held += 3 * len(key)  # the key itself, the key of the labelled part, and the arrays
         self.states[key] = state
+        self._order.append(state)
         self.by_labelled.setdefault(b"|".join(prints[: self.labelled]), state)
         heapq.heappush(self._queue, (state.cost, len(self.states), state))
         return state
@@ -112,12 +116,16 @@ class Bank:
         return self.by_labelled.get(b"|".join(map(fingerprint, values)))
 
     def apply(self, word: Op, arguments: tuple, cost: float) -> State | None:
-        """The new state of a word on states and literals; None when it is known or has no answer somewhere."""
+        """The new state of a word on states and literals; None when known or without an answer."""
         self.tried += 1
         values = column(word, arguments)
         if values is None:
             return None
         return self.add(State(word.signature.result, values, cost, word, arguments))
+
+    def news(self, since: int) -> list[State]:
+        """States in the order they came, from a number of states on."""
+        return self._order[since:]
 
     def cheapest(self) -> Iterator[State]:
         """States not yet taken, the cheapest first, as long as there are any."""
@@ -140,8 +148,3 @@ def column(word: Op, arguments: tuple) -> list | None:
     if word.signature.result == GRIDS and any(len(value) > MOST_PARTS for value in found):
         return None
     return found
-
-
-def is_number(kind: Type) -> bool:
-    """Whether a state of this type holds one number per example."""
-    return kind == Int

@@ -122,6 +122,8 @@ def list_moves() -> list[tuple]:
 
 
 COMPLETED = {g.completed_by_symmetry, g.completed_by_period}
+SLOW = {*COMPLETED, o.objects_fallen, o.drawn_to}  # about 10 ms a task: only on what is almost the input
+SHALLOW = 3.6
 PLACES = (0, 1, 2, 3, -1)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perennial.lang import Grid, Int, List, Program, call
+from perennial.primitives import cells as c
 from perennial.primitives import grids as g
 from perennial.primitives import objects as o
 from perennial.primitives.grids import DIRECTIONS
@@ -21,21 +22,21 @@ WAYS = ((0, 0), (1, 0), (0, 1), (1, 1))
 MOST_VALUES = 12
 
 COLOURS = [
-    *[(o.neighbour, way, 3.0) for way in DIRECTIONS],
-    *[(o.seen, way, 3.0) for way in DIRECTIONS],
-    *[(o.neighbour, (2 * down, 2 * right), 5.0) for down, right in DIRECTIONS],
-    (o.colour_around, (), 2.5),
-    (o.colour_between, (0,), 3.0),
-    (o.colour_between, (1,), 4.0),
+    *[(c.neighbour, way, 3.0) for way in DIRECTIONS],
+    *[(c.seen, way, 3.0) for way in DIRECTIONS],
+    *[(c.neighbour, (2 * down, 2 * right), 5.0) for down, right in DIRECTIONS],
+    (c.colour_around, (), 2.5),
+    (c.colour_between, (0,), 3.0),
+    (c.colour_between, (1,), 4.0),
     *[(o.main_colour_of_object, way, 3.5) for way in ((0, 1), (1, 1))],
     *[(o.rare_colour_of_object, way, 4.0) for way in ((0, 1), (1, 1))],
     *[(o.object_box_colour, way, 4.0) for way in ((0, 0), (1, 0), (1, 1))],
-    (o.colour_of_row, (), 3.5),
-    (o.colour_of_column, (), 3.5),
-    (o.nearest_colour, (), 4.0),
-    (o.colour_of_part, (), 4.0),
-    (o.neighbour_colour, (0,), 4.0),
-    (o.neighbour_colour, (1,), 4.0),
+    (c.colour_of_row, (), 3.5),
+    (c.colour_of_column, (), 3.5),
+    (c.nearest_colour, (), 4.0),
+    (c.colour_of_part, (), 4.0),
+    (c.neighbour_colour, (0,), 4.0),
+    (c.neighbour_colour, (1,), 4.0),
     (g.mirror, (), 3.5),
     (g.upside_down, (), 3.5),
     (g.half_turn, (), 4.0),
@@ -71,37 +72,37 @@ NUMBERS = [
     *[(o.colours_of_object, way, 4.0) for way in ((0, 1), (1, 1))],
     *[(word, way, 5.0) for way in WAYS[:2] for word in (o.row_in_object, o.column_in_object)],
     *[(o.depth_in_box, way, 4.5) for way in WAYS],
-    (o.enclosed, (0,), 2.5),
-    (o.enclosed, (1,), 3.5),
-    (o.size_of_region, (0,), 4.0),
-    (o.rank_of_hole, (0,), 4.0),
-    *[(word, (way,), 4.0) for way in (0, 1) for word in (o.filled_neighbours, o.equal_neighbours)],
-    *[(o.directions_seen, (kind,), 4.0) for kind in (0, 1)],
-    *[(o.steps_to_seen, way, 5.0) for way in DIRECTIONS],
-    (o.reading_number, (), 4.5),
-    (o.row_number, (), 3.5),
-    (o.column_number, (), 3.5),
-    (o.row_from_end, (), 4.0),
-    (o.column_from_end, (), 4.0),
-    (o.border_distance, (), 3.5),
-    (o.row_plus_column, (), 5.0),
-    (o.row_minus_column, (), 5.0),
-    (o.filled_in_row, (), 4.0),
-    (o.filled_in_column, (), 4.0),
-    (o.count_of_colour, (), 4.0),
-    (o.colour_rank, (), 3.5),
-    (o.distance_to_filled, (), 4.5),
-    *[(word, (), 4.0) for word in (o.filled_in_part, o.rank_of_part, o.colours_in_part)],
-    *[(o.in_full_square, (side,), 4.5) for side in (2, 3)],
-    *[(o.in_empty_square, (side,), 4.5) for side in (2, 3)],
+    (c.enclosed, (0,), 2.5),
+    (c.enclosed, (1,), 3.5),
+    (c.size_of_region, (0,), 4.0),
+    (c.rank_of_hole, (0,), 4.0),
+    *[(word, (way,), 4.0) for way in (0, 1) for word in (c.filled_neighbours, c.equal_neighbours)],
+    *[(c.directions_seen, (kind,), 4.0) for kind in (0, 1)],
+    *[(c.steps_to_seen, way, 5.0) for way in DIRECTIONS],
+    (c.reading_number, (), 4.5),
+    (c.row_number, (), 3.5),
+    (c.column_number, (), 3.5),
+    (c.row_from_end, (), 4.0),
+    (c.column_from_end, (), 4.0),
+    (c.border_distance, (), 3.5),
+    (c.row_plus_column, (), 5.0),
+    (c.row_minus_column, (), 5.0),
+    (c.filled_in_row, (), 4.0),
+    (c.filled_in_column, (), 4.0),
+    (c.count_of_colour, (), 4.0),
+    (c.colour_rank, (), 3.5),
+    (c.distance_to_filled, (), 4.5),
+    *[(word, (), 4.0) for word in (c.filled_in_part, c.rank_of_part, c.colours_in_part)],
+    *[(c.in_full_square, (side,), 4.5) for side in (2, 3)],
+    *[(c.in_empty_square, (side,), 4.5) for side in (2, 3)],
 ]
 TURNING = {
-    *(o.neighbour, o.seen, o.steps_to_seen, o.colour_to_edge, o.row_number, o.column_number, o.row_from_end),
-    *(o.column_from_end, o.row_plus_column, o.row_minus_column, o.row_in_object, o.column_in_object),
-    *(o.row_rank_of_object, o.column_rank_of_object, o.number_of_object, o.colour_of_row, o.colour_of_column),
+    *(c.neighbour, c.seen, c.steps_to_seen, c.colour_to_edge, c.row_number, c.column_number, c.row_from_end),
+    *(c.column_from_end, c.row_plus_column, c.row_minus_column, o.row_in_object, o.column_in_object),
+    *(o.row_rank_of_object, o.column_rank_of_object, o.number_of_object, c.colour_of_row, c.colour_of_column),
     *(
-        o.filled_in_row,
-        o.filled_in_column,
+        c.filled_in_row,
+        c.filled_in_column,
         o.height_of_object,
         o.width_of_object,
         o.mirror_symmetry_of_object,
@@ -116,18 +117,18 @@ TURNING = {
         g.fallen,
         g.half_turn,
     ),
-    *(o.reading_number, g.overlaid_with_mirror, g.overlaid_with_upside_down),
+    *(c.reading_number, g.overlaid_with_mirror, g.overlaid_with_upside_down),
 }
 REPEATS = [
     (word, divisor)
     for word in (
-        o.row_number,
-        o.column_number,
-        o.row_plus_column,
-        o.row_minus_column,
-        o.row_from_end,
-        o.column_from_end,
-        o.border_distance,
+        c.row_number,
+        c.column_number,
+        c.row_plus_column,
+        c.row_minus_column,
+        c.row_from_end,
+        c.column_from_end,
+        c.border_distance,
     )
     for divisor in (2, 3)
 ]
@@ -178,14 +179,14 @@ def number_planes(base: State, colours: Sequence[int]) -> list[State]:
     found = [plane(word, base, literals, base.cost + cost) for word, literals, cost in NUMBERS]
     for colour in colours:
         for way in DIRECTIONS:
-            found.append(plane(o.colour_to_edge, base, (colour, *way), base.cost + 5.5))
-        for word, cost in ((o.touching, 4.5), (o.seeing, 5.0), (o.in_line_with, 5.0)):
+            found.append(plane(c.colour_to_edge, base, (colour, *way), base.cost + 5.5))
+        for word, cost in ((c.touching, 4.5), (c.seeing, 5.0), (c.in_line_with, 5.0)):
             for kind in (0, 1):
                 found.append(plane(word, base, (colour, kind), base.cost + cost + kind))
     for word, divisor in REPEATS:
         inner = plane(word, base, (), base.cost + 3.5)
         if inner is not None:
-            found.append(plane(o.cells_modulo, inner, (divisor,), base.cost + 4.0))
+            found.append(plane(c.cells_modulo, inner, (divisor,), base.cost + 4.0))
     return [state for state in found if state is not None]
 
 
@@ -196,7 +197,7 @@ GLOBALS = [
 
 
 def constant_planes(base: State, start: State) -> tuple[list[State], list[State]]:
-    """Colours and numbers of the whole input, in every cell of a base: planes of colours, planes of numbers."""
+    """Colours, and numbers, of the whole input in every cell of a base."""
 
     def told(word: object, literals: tuple, cost: float, start: State = start) -> State:
         values = column(word, (start, *literals))
@@ -235,7 +236,7 @@ def _answers(word: object, start: State, literals: tuple) -> bool:
 
 
 class Tests:
-    """Distinct tests as rows of a matrix over all cells, labelled examples first; the cheapest of equals stays."""
+    """Distinct tests as rows over all cells, labelled examples first; the first of equals stays."""
 
     def __init__(self, cells: int, most: int) -> None:
         self.cells, self.most = cells, most

@@ -1,7 +1,7 @@
 """Decision trees over cells: which colour does each cell of the output take?
 
-Divide and conquer as in EUSolver (Alur et al. 2017): leaves are colours or planes that are right on some cells,
-tests tell the cells apart, and a tree of few bits that is right on every labelled cell is a rule.
+Divide and conquer as in EUSolver (Alur et al. 2017): leaves are colours or planes that are right on some
+cells, tests tell the cells apart, and a tree of few bits that is right on every labelled cell is a rule.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 
 from perennial.lang import Program, call
 from perennial.primitives.grids import like, where
+from perennial.synthesis.base import Clock
 from perennial.synthesis.grids.bank import State, column
 from perennial.synthesis.grids.planes import Test
 
 MOST_LABELS = 7
-BIT_WEIGHT = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Limits:
-    """How far a tree may grow: splits on a way down, leaves in all, and whether it may be wrong at its ends."""
+    """How far a tree may grow: splits on a way down, leaves in all, whether its ends may be wrong."""
 
     depth: int = 8
     leaves: int = 14
@@ -120,14 +120,14 @@ class Grower:
 
     Args:
         cells: the matrices.
+        limits: how far it may grow.
+        clock: when it has run down, it gives up.
         first: which of the best tests to take at the root, from 0.
         leaf: which of the best leaves to believe in first, from 0.
     """
 
-    def __init__(
-        self, cells: Cells, limits: Limits, first: int = 0, leaf: int = 0, weight: float = BIT_WEIGHT
-    ):
-        self.cells, self.limits, self.first, self.leaf, self.weight = cells, limits, first, leaf, weight
+    def __init__(self, cells: Cells, limits: Limits, clock: Clock, first: int = 0, leaf: int = 0) -> None:
+        self.cells, self.limits, self.clock, self.first, self.leaf = cells, limits, clock, first, leaf
         self.leaves_left = limits.leaves
 
     def grow(self, mask: np.ndarray) -> Leaf | Split | None:
@@ -142,7 +142,7 @@ class Grower:
             self.leaves_left -= 1
             best = np.where(full, self.cells.leaf_costs, np.inf).argmin()
             return Leaf(self.cells.leaves[int(best)])
-        if depth >= self.limits.depth or self.leaves_left < 2:
+        if depth >= self.limits.depth or self.leaves_left < 2 or self.clock.over:
             return Leaf(self.cells.leaves[int(counts.argmax())]) if self.limits.partial else None
         weights = self._labels(mask, counts, depth)
         if weights is None or not len(self.cells.tests):
@@ -160,7 +160,7 @@ class Grower:
         return Split(self.cells.tests[test], then, otherwise)
 
     def _labels(self, mask: np.ndarray, counts: np.ndarray, depth: int) -> np.ndarray | None:
-        """One column of cell weights for each leaf of a greedy cover; cells that two leaves share weigh nothing."""
+        """Cell weights, a column for each leaf of a greedy cover; cells that two share weigh nothing."""
         right, costs = self.cells.right, self.cells.leaf_costs
         left, chosen = mask.copy(), []
         for number in range(MOST_LABELS):
@@ -187,7 +187,7 @@ class Grower:
         gain = before - _entropy(yes) - _entropy(no)
         if gain.max() < 1e-3:
             return None
-        score = gain - self.weight * self.cells.test_costs
+        score = gain - self.cells.test_costs
         score[gain < 1e-3] = -np.inf
         order = np.argsort(-score, kind="stable")
         return int(order[min(self.first, len(order) - 1)] if depth == 0 else order[0])
@@ -217,9 +217,9 @@ def shown_by(rule: Leaf | Split, cells: Cells) -> np.ndarray:
     return np.where(cells.answers[place], shown_by(rule.then, cells), shown_by(rule.otherwise, cells))
 
 
-def rules(cells: Cells, mask: np.ndarray, limits: Limits) -> Iterator[Leaf | Split]:
+def rules(cells: Cells, mask: np.ndarray, limits: Limits, clock: Clock) -> Iterator[Leaf | Split]:
     """Distinct ways to grow, the plain greedy one first."""
     for first, leaf in ((0, 0), (1, 0), (0, 1), (2, 0), (0, 2), (3, 0), (1, 1)):
-        rule = Grower(cells, limits, first, leaf).grow(mask)
+        rule = Grower(cells, limits, clock, first, leaf).grow(mask)
         if rule is not None:
             yield rule

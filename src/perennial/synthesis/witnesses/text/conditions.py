@@ -20,6 +20,7 @@ LONE_ROW_PRICE = 9.0
 MOST_CONDITIONS = 400
 CONDITIONS_TRIED = 60
 WORDS_TRIED = 30
+LEAF_STEPS = 500
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Decisions:
         return self.answers[rows, depth]
 
     def _leaf(self, rows: int) -> Decision | None:
-        found = self.covers.best(rows)
+        found = self.covers.best(rows, steps=LEAF_STEPS)
         if not found:
             return None
         lone = rows != self.full and rows & (rows - 1) == 0

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from perennial.synthesis.base import Clock
 from perennial.synthesis.witnesses.text.parts import Part, text_price
 
@@ -20,6 +22,7 @@ CONSTANT_PRICE = 1.6
 MOST_STEPS = 4_000
 PATHS_A_STATE = 3
 LONGEST_CONSTANT = 80
+PARTS_OF_A_BRANCH = 400
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,13 @@ class Covers:
         parts: cheapest first.
         wanted: the outputs.
         clock: when to stop.
+
+    At most 64 rows.
     """
 
     def __init__(self, parts: Sequence[Part], wanted: Sequence[str], clock: Clock) -> None:
         self.wanted, self.clock = tuple(wanted), clock
-        self.parts, self.masks = [], []
+        self.parts, masks = [], []
         for part in parts:
             mask = 0
             for number, (value, text) in enumerate(zip(part.values, self.wanted, strict=False)):
@@ -49,24 +54,25 @@ class Covers:
                     mask |= 1 << number
             if mask:
                 self.parts.append(part)
-                self.masks.append(mask)
+                masks.append(mask)
+        self.masks = np.array(masks, dtype=np.uint64)
         self.answers: dict[tuple[int, int], list[Cover]] = {}
 
-    def best(self, rows: int, number: int = 1) -> list[Cover]:
+    def best(self, rows: int, number: int = 1, steps: int = MOST_STEPS) -> list[Cover]:
         """At most so many covers of the rows in a bit mask, cheapest first."""
         if (rows, number) not in self.answers:
-            self.answers[rows, number] = self._search(rows, number)
+            self.answers[rows, number] = self._search(rows, number, steps)
         return self.answers[rows, number]
 
-    def _search(self, rows: int, number: int) -> list[Cover]:
+    def _search(self, rows: int, number: int, most: int) -> list[Cover]:
         places = [place for place in range(len(self.wanted)) if rows >> place & 1]
         wanted = [self.wanted[place] for place in places]
         goal = tuple(map(len, wanted))
-        starts = self._starts(rows, places, wanted[0])
+        starts = self._starts(rows, places, wanted[0], None if most >= MOST_STEPS else PARTS_OF_A_BRANCH)
         queue: list[tuple] = [(0.0, 0, (0,) * len(wanted), ())]
         visits: Counter = Counter()
         found, steps, serial = [], 0, 0
-        while queue and steps < MOST_STEPS and len(found) < number:
+        while queue and steps < most and len(found) < number:
             price, _, state, pieces = heapq.heappop(queue)
             if visits[state] >= PATHS_A_STATE:
                 continue
@@ -83,13 +89,15 @@ class Covers:
                     heapq.heappush(queue, (price + cost, serial, reached, (*pieces, piece)))
         return found
 
-    def _starts(self, rows: int, places: list[int], first: str) -> dict[int, list[tuple[Part, tuple]]]:
+    def _starts(
+        self, rows: int, places: list[int], first: str, most: int | None
+    ) -> dict[int, list[tuple[Part, tuple]]]:
         """By position in the first output: the parts that may stand there, with their values."""
         starts: dict[int, list[tuple[Part, tuple]]] = {}
-        for part, mask in zip(self.parts, self.masks, strict=True):
-            if mask & rows != rows:
-                continue
-            values = tuple(part.values[place] for place in places)
+        wanted = np.uint64(rows)
+        for place in np.flatnonzero((self.masks & wanted) == wanted)[:most].tolist():
+            part = self.parts[place]
+            values = tuple([part.values[row] for row in places])
             at = first.find(values[0])
             while at >= 0:
                 starts.setdefault(at, []).append((part, values))

@@ -96,6 +96,7 @@ class Parts:
         clock: Clock,
     ) -> None:
         self.rows, self.wanted, self.clock = rows, tuple(wanted), clock
+        self.tried = 0
         self.known: dict[tuple, Part] = {}
         self.numbers: list[Part] = []
         extra = 0.0 if len(names) == 1 else 0.8
@@ -150,17 +151,34 @@ class Parts:
         function, columns = word.function, []
         for argument in arguments:
             columns.append(argument.values if isinstance(argument, Part) else (argument,) * len(self.rows))
-        found, answered = [], False
+        found = []
         for row in zip(*columns, strict=True):
             try:
-                value = None if None in row else function(*row)
+                found.append(None if None in row else function(*row))
             except NoAnswer:
-                value = None
-            answered = answered or value is not None
-            found.append(value)
-        if not answered:
+                found.append(None)
+        return self.column(word, arguments, price, tuple(found))
+
+    def column(self, word: Primitive, arguments: tuple, price: float, values: tuple) -> Part | None:
+        """The part with values that were computed already; a row without an answer makes it dearer."""
+        self.tried += 1
+        missing = values.count(None)
+        if missing == len(values):
             return None
-        return Part(word, arguments, price + 0.5 * sum(value is None for value in found[:40]), tuple(found))
+        return Part(word, arguments, price + 0.5 * missing, values)
+
+    def pieces(
+        self, word: Primitive, part: Part, constant: Any, lists: Sequence, places: Sequence[int], price: float
+    ) -> None:
+        """Keeps the item at each place of a list a row (None for none); far places are dearer."""
+        longest = max((len(items) for items in lists if items is not None), default=0)
+        for place in places:
+            if -longest <= place < longest:
+                values = tuple(
+                    items[place] if items is not None and -len(items) <= place < len(items) else None
+                    for items in lists
+                )
+                self.add(self.column(word, (part, constant, place), price + place_price(place), values))
 
     def add(self, part: Part | None) -> Part | None:
         """Keeps a part when it is new or cheaper; returns the one that is kept when it is this one."""
@@ -231,8 +249,12 @@ class Parts:
 
     def tokens(self, part: Part, whole: bool) -> None:
         for kind, price in KIND_PRICES.items():
-            for place in PLACES if whole else PLACES[:6]:
-                self.apply(text.token, part, kind, place, price=part.price + 2.0 + price + place_price(place))
+            lists = [
+                None if value is None else text.all_tokens.function(value, kind) for value in part.values
+            ]
+            self.pieces(
+                text.token, part, kind, lists, PLACES if whole else PLACES[:6], part.price + 2.0 + price
+            )
             for count in self.counts:
                 self.apply(text.token, part, kind, count, price=part.price + 2.0 + price + count.price)
 
@@ -241,11 +263,12 @@ class Parts:
         for separator, price in self.separators:
             if separator is part:
                 continue
-            for word in (text.before, text.after, text.before_last, text.after_last):
-                extra = 2.4 if word in (text.before, text.after) else 2.8
-                self.apply(word, part, separator, price=base + price + extra)
-            for place in PLACES[:6] if whole else PLACES[:4]:
-                self.apply(text.field, part, separator, place, price=base + price + 2.2 + place_price(place))
+            self.halves(part, separator, base + price)
+            lists = [
+                _split(value, other) for value, other in zip(part.values, self.shown(separator), strict=True)
+            ]
+            places = PLACES[:6] if whole else PLACES[:4]
+            self.pieces(text.field, part, separator, lists, places, base + price + 2.2)
             for count in self.counts:
                 self.apply(text.field, part, separator, count, price=base + price + 2.2 + count.price)
             if whole:
@@ -254,6 +277,26 @@ class Parts:
                         self.apply(
                             text.between, part, separator, closing, price=base + price + closing_price + 2.5
                         )
+
+    def shown(self, constant: Any) -> tuple:
+        """The values of a part, or a constant in every row."""
+        return constant.values if isinstance(constant, Part) else (constant,) * len(self.rows)
+
+    def halves(self, part: Part, separator: Any, price: float) -> None:
+        """What stands before and after the first and the last separator."""
+        halves: list[list] = [[], [], [], []]
+        for value, other in zip(part.values, self.shown(separator), strict=True):
+            if value is None or not other or other not in value:
+                found: tuple = (None,) * 4
+            else:
+                front, _, back = value.partition(other)
+                most, _, last = value.rpartition(other)
+                found = (front, back, most, last)
+            for half, piece in zip(halves, found, strict=True):
+                half.append(piece)
+        words = ((text.before, 2.4), (text.after, 2.4), (text.before_last, 2.8), (text.after_last, 2.8))
+        for (word, extra), values_here in zip(words, halves, strict=True):
+            self.add(self.column(word, (part, separator), price + extra, tuple(values_here)))
 
     def ends(self, part: Part) -> None:
         base = part.price
@@ -373,10 +416,16 @@ class Parts:
         kinds = {"": 0.5, **KIND_PRICES}
         for one, first in kinds.items():
             for other, second in kinds.items():
-                if one != other:
-                    for place in PLACES[:6]:
-                        price = 2.0 + first + second + place_price(place)
-                        keep(self.made(text.border, (part, one, other, place), price))
+                if one == other:
+                    continue
+                lists = [None if value is None else text.borders(value, one, other) for value in part.values]
+                for place in PLACES[:6]:
+                    values_here = tuple(
+                        items[place] if items is not None and -len(items) <= place < len(items) else None
+                        for items in lists
+                    )
+                    price = 2.0 + first + second + place_price(place)
+                    keep(self.column(text.border, (part, one, other, place), price, values_here))
         return sorted(kept.values(), key=lambda spot: spot.price)[:160]
 
 
@@ -387,6 +436,10 @@ def common_words(column: Sequence[str]) -> list[str]:
     sets = [{value[start:end] for start, end in text.tokens(value, "letters")} for value in column]
     shared = set.intersection(*sets) if sets else set()
     return sorted(shared, key=lambda word: (len(word), word))[:4]
+
+
+def _split(value: str | None, separator: str | None) -> list[str] | None:
+    return value.split(separator) if value is not None and separator and separator in value else None
 
 
 def _digit_runs(value: str) -> Iterator[str]:
