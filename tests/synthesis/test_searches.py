@@ -148,7 +148,7 @@ def test_examples_without_outputs_are_refused():
 
 
 def test_a_program_without_an_answer_does_not_satisfy_the_example():
-    program = Lambda(("xs",), call(WORDS["head"], Var("xs")))
+    program = Lambda(("xs",), call(WORDS["first_item"], Var("xs")))
     examples = Examples(("xs",), (LISTS,), Int, (((),), ((4, 5),)), (0, 4))
     found = judged(program, examples, usual_grammar(examples))
     assert found.satisfied == (False, True) and found.missed == (0,)

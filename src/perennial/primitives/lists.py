@@ -95,10 +95,10 @@ def zip_(left: List[a], right: List[b]) -> List[Pair[a, b]]:
 
 
 @primitive
-def head(items: List[a]) -> a:
+def first_item(items: List[a]) -> a:
     """The first item.
 
-    >>> head((7, 8))
+    >>> first_item((7, 8))
     7
     """
     if not items:
@@ -487,10 +487,10 @@ def repeated(items: List[a]) -> List[a]:
 
 
 @primitive
-def flatten(lists: List[List[a]]) -> List[a]:
+def flattened(lists: List[List[a]]) -> List[a]:
     """The items of all lists, one list after another.
 
-    >>> flatten(((1,), (2, 3)))
+    >>> flattened(((1,), (2, 3)))
     (1, 2, 3)
     """
     return tuple(item for items in lists for item in items)

@@ -147,7 +147,7 @@ def tan(x: Real) -> Real:
     return _real(math.tan, x)
 
 
-@primitive
+@primitive(name="hyperbolic_tangent")
 def tanh(x: Real) -> Real:
     """The hyperbolic tangent.
 

@@ -21,7 +21,7 @@ LAMBDA_COST = 1
 FOREIGN_COST = 12
 USUAL_COSTS = {
     2: "single",
-    3: "add append filter head length map",
+    3: "add append filter first_item length map",
     4: "and any all at biggest count count_item drop equal is_even is_odd last less multiply not or prepend "
     "add_last reverse smallest sort subtract tail take total unique contains map_pairs",
     5: "at_most divide divides drop_last init larger range remainder remove_item replicate slice smaller "

@@ -253,7 +253,7 @@ def applied(op: Primitive, arguments: tuple) -> object:
     """The value of a word on one row, `UNANSWERED` where it has none or is too large.
 
     >>> from perennial.primitives import vocabulary
-    >>> applied(vocabulary()["head"], ((),))
+    >>> applied(vocabulary()["first_item"], ((),))
     UNANSWERED
     """
     if UNANSWERED in arguments:

@@ -218,7 +218,7 @@ class _Search:
             if kind == Int:
                 found.append(Leaf("int", column, Var(name), 2))
             elif kind == List(Int):
-                for word in ("length", "head", "last", "biggest", "smallest"):
+                for word in ("length", "first_item", "last", "biggest", "smallest"):
                     if word in self.words:
                         program = call(self.words[word], Var(name))
                         values = [_value(self.words[word], items) for items in column]

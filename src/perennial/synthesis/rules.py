@@ -74,7 +74,7 @@ LIST_WORDS = {
     "total": (k.TOTAL, "list", "int", ()),
     "biggest": (k.BIGGEST, "list", "int", ()),
     "smallest": (k.SMALLEST, "list", "int", ()),
-    "head": (k.HEAD, "list", "int", ()),
+    "first_item": (k.HEAD, "list", "int", ()),
     "last": (k.LAST, "list", "int", ()),
     "product": (k.PRODUCT, "list", "int", ()),
     "most_common": (k.MOST_COMMON, "list", "int", ()),
@@ -123,7 +123,7 @@ def list_rules(grammar: Grammar) -> list[Rule]:
         rules.append(Rule(k.SAME_LIST, ("list", "list"), "bool", word(words["equal"]), cost, True))
     if "map_pairs" in words:
         rules += _paired(grammar, words)
-    if "scan" in words and "head" in words:
+    if "scan" in words and "first_item" in words:
         rules += _running(grammar, words)
     return rules
 
@@ -167,4 +167,4 @@ def _running(grammar: Grammar, words: dict[str, Op]) -> list[Rule]:
 
 
 def _scanned(words: dict[str, Op], inner: Op) -> Callable[[Program], Program]:
-    return lambda items: call(words["scan"], Word(inner), call(words["head"], items), items)
+    return lambda items: call(words["scan"], Word(inner), call(words["first_item"], items), items)
