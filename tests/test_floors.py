@@ -23,6 +23,7 @@ FLOORS = [
         "history",
         "plan",
         "programming",
+        "symbolic_regression",
         "confirmation",
         "study",
         "assembly",

@@ -74,13 +74,13 @@ class Model:
 
     def __call__(self, *data: Any) -> Any:
         """A prediction for rows of data; of a program from examples, the output for one input."""
-        if self.codec.batched:
+        if getattr(self.codec, "batched", True):
             return self.predict(*data)
         return plain(evaluate(self.program, *self.codec.arguments(data)))
 
     def predict_values(self, columns: dict[str, np.ndarray]) -> np.ndarray:
         """The prediction for canonical columns: probabilities `(n, k)`, values `(n,)` or `(n, m)`."""
-        if not self.codec.batched:
+        if not getattr(self.codec, "batched", True):
             return self._one_by_one(columns)
         rows = len(next(iter(columns.values()))) if columns else 0
         parts, chunk = [], _rows_at_once(columns)

@@ -50,7 +50,7 @@ def exported(model: Model, kind: str) -> str:
 
         return to_pipeline(model.program) + "\n"
     if kind == "latex":
-        from perennial.export.formulas import to_latex
+        from perennial.synthesis.formulas.notation import to_latex
 
         return to_latex(model.program) + "\n"
     if kind in ("pandas", "sql"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,14 +83,19 @@ class Search:
         self.found = sorted([*self.found, found], key=lambda each: each.order)[: 4 * CANDIDATES_KEPT]
 
 
-def engines_for(examples: Examples) -> list[Engine]:
-    """The engines that know what to do with these types, the most promising first."""
-    from perennial.synthesis.grids import GridSearch
-    from perennial.synthesis.portfolio import Portfolio
+def engines_for(examples: Examples) -> Iterator[Engine]:
+    """The engines that know what to do with these types, the most promising first; each is loaded when asked for."""
     from perennial.synthesis.witnesses.text import TextWitnesses
 
-    special: list[Engine] = [TextWitnesses(), GridSearch()]
-    return [*(engine for engine in special if engine.can_run(examples, None)), Portfolio()]
+    if TextWitnesses().can_run(examples, None):
+        yield TextWitnesses()
+    from perennial.synthesis.grids import GridSearch
+
+    if GridSearch().can_run(examples, None):
+        yield GridSearch()
+    from perennial.synthesis.portfolio import Portfolio
+
+    yield Portfolio()
 
 
 def examples_of(task: Task) -> Examples:
@@ -243,14 +248,12 @@ def searched(
 
 def run_engines(search: Search, memory: int, engines: Callable) -> None:
     """Lets engines run one after another, most of the time for those that know the types; ends when one is done."""
-    waiting = list(engines(search.examples))
     examples, grammar = search.examples, None
-    for engine in waiting:
-        last = engine is waiting[-1]
+    for engine in engines(examples):
         if search.clock.over or (grammar := _grammar(engine, examples, grammar)) is None:
             continue
         began, complete = time.monotonic(), None
-        share = search.clock.left if last else SHARE_OF_SPECIAL * search.clock.left
+        share = search.clock.left * (SHARE_OF_SPECIAL if engine.name in NEEDS_NO_WORDS else 1.0)
         for found in engine.run(examples, grammar, share, memory):
             search.add(found)
             if found.complete and complete is None:

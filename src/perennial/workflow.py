@@ -34,6 +34,7 @@ from perennial.protocol import Protocol
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
 from perennial.study import Listed, Listener, Screening, Study
+from perennial.symbolic_regression import grow_formula, is_formula_task
 from perennial.task import Task
 from perennial.trial import Proposal
 
@@ -107,6 +108,11 @@ def grow(
     task = (
         data if isinstance(data, Task) else Task.from_data(data, target, test=test, memory=memory, **reading)
     )
+    if is_formula_task(task):
+        return grow_formula(
+            task, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, configuration=configuration,
+            tolerance=task.origin.get("tolerance", 0.0),
+        )  # fmt: skip
     if task.modality == "examples":
         return grow_program(
             task, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, memory=memory, configuration=configuration,

@@ -157,3 +157,8 @@ def test_answers_that_look_new_or_are_missing_make_a_program_dearer():
     assert strangeness(["12", "7"], ["1900"]) == 0.0
     assert strangeness([UNANSWERED], ["1"]) > strangeness(["ada"], ["1"]) > 0.0
     assert shape("Ada King, 1815") == shape("Bo Li, 3")
+
+
+def test_a_letter_that_stands_in_every_input_is_rather_a_part_than_a_constant():
+    best = best_of(examples_of([("Ada King", "A. King"), ("Alan Turing", "A. Turing")]))
+    assert answers(best.program, [("Grace Hopper",)]) == ("G. Hopper",)

@@ -281,8 +281,8 @@ def _bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _perennial(
     puzzle: Puzzle, x: np.ndarray, y: np.ndarray, seconds: float, seed: int
 ) -> tuple[bool, str, float]:
-    from perennial.export.formulas import to_infix
     from perennial.synthesis.formulas import discover
+    from perennial.synthesis.formulas.notation import to_infix
 
     best = discover(x, y, seconds=seconds, seed=seed).best
     return equivalent(best.program, puzzle), to_infix(best.program), best.error

@@ -105,7 +105,7 @@ class Bank:
         """The hash of a column."""
         if self.kind == "list":
             return np.uint64(kernels.list_key(*packed(column)))
-        return np.uint64(kernels.row_key(np.array(column, np.int32)))
+        return np.uint64(kernels.row_key(np.ascontiguousarray(column, np.int32)))
 
     def put(self, column: Sequence, program: Program) -> None:
         """A leaf, unless its column is known or the bank is full."""

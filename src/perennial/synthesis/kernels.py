@@ -833,3 +833,57 @@ def list_matches(items, offsets, begin, stop, wanted, bounds):
                 mask |= np.int64(1) << np.int64(place)
         masks[entry - begin] = mask
     return masks
+
+
+SAME_LENGTHS, KEPT, BEGINS, ENDS, PIECES = 1, 2, 4, 8, 16
+
+
+@njit(cache=True)
+def relations(items, offsets, begin, stop, wanted, bounds):
+    """For each column of lists how it can be related to the wanted one on all examples: bits of the constants.
+
+    `SAME_LENGTHS` (the wanted one may be a `map` of it), `KEPT` (a subsequence), `BEGINS` and `ENDS` (it begins or
+    ends the wanted one and is mostly not empty), `PIECES` (always the same number of items for each of it).
+    """
+    width = offsets.shape[1] - 1
+    found = np.zeros(max(0, stop - begin), np.int64)
+    for entry in range(begin, stop):
+        bits, size, filled = SAME_LENGTHS | KEPT | BEGINS | ENDS | PIECES, 0, 0
+        for place in range(width):
+            a, b = offsets[entry, place], offsets[entry, place + 1]
+            c, d = bounds[place], bounds[place + 1]
+            n, more = b - a, d - c
+            if missing(items, a, b):
+                bits = 0
+            filled += n > 0
+            if n != more:
+                bits &= ~SAME_LENGTHS
+            if bits & KEPT:
+                at = c
+                for spot in range(a, b):
+                    if at < d and items[spot] == wanted[at]:
+                        at += 1
+                if at < d:
+                    bits &= ~KEPT
+            if bits & (BEGINS | ENDS):
+                if n > more:
+                    bits &= ~(BEGINS | ENDS)
+                else:
+                    for spot in range(n):
+                        if items[a + spot] != wanted[c + spot]:
+                            bits &= ~BEGINS
+                        if items[a + spot] != wanted[d - n + spot]:
+                            bits &= ~ENDS
+            if bits & PIECES and (n > 0 or more > 0):
+                if n == 0 or more % n != 0 or more // n < 2 or (size != 0 and more // n != size):
+                    bits &= ~PIECES
+                else:
+                    size = more // n
+            if bits == 0:
+                break
+        if filled * 2 <= width:
+            bits &= ~(BEGINS | ENDS)
+        if size == 0:
+            bits &= ~PIECES
+        found[entry - begin] = bits
+    return found

@@ -19,7 +19,8 @@ from perennial.synthesis.base import Clock
 from perennial.synthesis.columns import Bank, Rule, Workshop
 
 MOST_ROWS = 160
-ROOM = 30_000
+ROOM = 10_000
+FIRST_LEVELS = 5  # bodies that are cheaper are too few to be worth a turn of their own
 LONGEST_COVER = 3_000
 CONDITION_COST = 4
 
@@ -61,7 +62,7 @@ class InnerSearch:
     @property
     def next_cost(self) -> int:
         """The least cost of a whole program that the next step can find."""
-        return self.base + (1 if self.workshop is None else self.workshop.level + 1)
+        return self.base + (FIRST_LEVELS if self.workshop is None else self.workshop.level + 1)
 
     @property
     def finished(self) -> bool:
@@ -69,11 +70,13 @@ class InnerSearch:
         return self.workshop is not None and self.workshop.finished()
 
     def step(self, clock: Clock) -> Iterator[Program]:
-        """Whole programs found at the next level."""
+        """Whole programs found at the next level; the first step takes several levels."""
+        levels = 1
         if self.workshop is None:
-            self.workshop = self._open()
-        for _ in self.workshop.grow(clock):
-            pass
+            self.workshop, levels = self._open(), FIRST_LEVELS
+        for _ in range(levels):
+            for _ in self.workshop.grow(clock):
+                pass
         bank = self.workshop.banks[self.kind]
         with np.errstate(over="ignore"):
             place = bank.find(self._rows(self.target))
@@ -85,17 +88,17 @@ class InnerSearch:
                 yield self.finish(body)
 
     def _open(self) -> Workshop:
-        rows = self._rows(range(len(self.target)))
+        rows = self._rows(self.target)
         banks = {kind: Bank(kind, len(rows), ROOM) for kind in ("int", "bool")}
         workshop = Workshop(banks, self.rules)
         for leaf in self.leaves:
             workshop.leaf(leaf.kind, self._rows(leaf.column), leaf.program, leaf.cost)
         return workshop
 
-    def _rows(self, column: Sequence) -> list:
+    def _rows(self, column: Sequence) -> np.ndarray:
         """The column itself, or some of its rows when there are too many."""
         step = max(1, -(-len(self.target) // MOST_ROWS))
-        return list(column)[::step]
+        return np.asarray(column, np.int32)[::step]
 
     def _conditional(self) -> Program | None:
         """`if` over two known columns that together are right everywhere; the cheapest test comes first."""
@@ -103,7 +106,7 @@ class InnerSearch:
         some, few = min(len(numbers), LONGEST_COVER), min(len(tests), LONGEST_COVER)
         if not some or not few:
             return None
-        target = np.array(self._rows(self.target), np.int32)
+        target = self._rows(self.target)
         wrong = (numbers.values[:some] != target).astype(np.float32)
         useful = np.flatnonzero(wrong.sum(axis=1) < len(target) - 1)
         truth = tests.values[:few]

@@ -17,12 +17,12 @@ from itertools import count
 import numpy as np
 
 from perennial.errors import PerennialError
-from perennial.lang import Bool, Int, Lambda, List, Literal, Program, Var, call
+from perennial.lang import Bool, Call, Int, Lambda, List, Literal, Program, Var, call
 from perennial.primitives import vocabulary
 from perennial.spaces.grammar import Grammar, grammar_for, written_cost
 from perennial.synthesis import kernels
 from perennial.synthesis.base import Clock, Engine, Examples, Found, judged
-from perennial.synthesis.columns import Bank, Workshop
+from perennial.synthesis.columns import Bank, Workshop, packed
 from perennial.synthesis.conditionals import Part, decision_tree
 from perennial.synthesis.lambdas import InnerSearch, Leaf, broadcast
 from perennial.synthesis.readiness import wait_until_compiled
@@ -49,6 +49,7 @@ MOST_LISTS_LOOKED_AT = 4_000
 MOST_GOALS = 400
 DEEPEST_GOAL = 3
 PARTIAL_SHARE = 200_000
+CASES_SHARE = 0.5  # a program that tells cases apart waits so long for one that need not
 BELIEVABLE_SHARE = 0.2  # a program this much shorter than the outputs is no accident
 
 
@@ -264,6 +265,8 @@ class _Search:
         if self.inner:
             cheapest = min(cheapest, self.inner[0][0])
         patience = max(2 * self.solved_at, self.solved_at + 1.0)
+        if _has_cases(self.best.program):
+            patience = max(patience, CASES_SHARE * self.clock.seconds)
         return self.best.cost <= cheapest or (
             self.clock.spent > patience and self.best.cost <= self.believable
         )
@@ -323,8 +326,10 @@ class _Search:
             self._take_off_constants(goal)
         if goal.kind in ("list", "bools"):
             lists = self.workshop.banks["list"]
-            for place in range(min(len(lists), 60)):
-                self._relate(goal, place, tuple(lists.column(place)))
+            wanted, bounds = packed(goal.column)
+            bits = kernels.relations(lists.items, lists.offsets, 0, min(len(lists), 60), wanted, bounds)
+            for place in np.flatnonzero(bits):
+                self._relate(goal, int(place), tuple(lists.column(int(place))))
 
     def _take_off_constants(self, goal: Goal) -> None:
         append = self.words.get("append")
@@ -362,13 +367,9 @@ class _Search:
             self.looked_at[id(goal)] = max(begin, stop)
             if begin >= stop:
                 continue
-            sizes = np.array([len(items) for items in goal.column])
-            lengths = lists.lengths(begin, stop)
-            equal = (lengths == sizes).all(axis=1)
-            longer = (lengths >= sizes).all(axis=1)
-            shorter = (lengths <= sizes).all(axis=1)
-            multiple = ((lengths > 0) & (sizes % np.maximum(lengths, 1) == 0) | (sizes == 0)).all(axis=1)
-            for place in np.flatnonzero(equal | longer | shorter | multiple):
+            wanted, bounds = packed(goal.column)
+            bits = kernels.relations(lists.items, lists.offsets, begin, stop, wanted, bounds)
+            for place in np.flatnonzero(bits):
                 if self.clock.over:
                     return
                 self._relate(goal, begin + int(place), tuple(lists.column(begin + int(place))))
@@ -481,7 +482,7 @@ class _Search:
         leaves = [Leaf("int", [value for items in known for value in items], Var("x"), 1)]
         size = len(leaves[0].column)
         for value, cost in self.constants().items():
-            leaves.append(Leaf("int", [value] * size, Literal(value), cost))
+            leaves.append(Leaf("int", np.full(size, value, np.int32), Literal(value), cost))
         for leaf in self._outer_numbers():
             leaves.append(Leaf("int", broadcast(leaf.column, known), leaf.program, leaf.cost))
         items = self.workshop.program("list", place)
@@ -564,7 +565,7 @@ class _Search:
         stop = min(len(bank), PARTIAL_SHARE)
         target = tuple(map(_plain, self.some.outputs))
         if kind == "list":
-            items, offsets = _packed(target)
+            items, offsets = packed(target)
             masks = kernels.list_matches(bank.items, bank.offsets, self.seen_parts, stop, items, offsets)
         else:
             right = bank.values[self.seen_parts : stop] == np.array(target, np.int32)
@@ -612,10 +613,9 @@ def _test_masks(bank: Bank, everything: int) -> Iterator[tuple[int, int, int]]:
             yield mask, bank.cost_of(int(place)), int(place)
 
 
-def _packed(column: tuple) -> tuple[np.ndarray, np.ndarray]:
-    offsets = np.zeros(len(column) + 1, np.int32)
-    np.cumsum([len(items) for items in column], out=offsets[1:])
-    return np.array([value for items in column for value in items], np.int32), offsets
+def _has_cases(program: Lambda) -> bool:
+    """Whether the outermost word is `if`."""
+    return isinstance(program.body, Call) and getattr(program.body.function, "name", "") == "if"
 
 
 def _numbers(value: object) -> Iterator[int]:

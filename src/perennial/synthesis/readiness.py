@@ -82,7 +82,14 @@ def compile_all() -> None:
 def _outer(function: object) -> bool:
     """Whether Python calls it; the others are compiled into these."""
     name = getattr(function, "__name__", "")
-    return name.endswith("_pass") or name in ("row_key", "list_key", "slot_of", "lookup", "list_matches")
+    return name.endswith("_pass") or name in (
+        "row_key",
+        "list_key",
+        "slot_of",
+        "lookup",
+        "list_matches",
+        "relations",
+    )
 
 
 def _cached(function: object) -> bool:

@@ -117,7 +117,8 @@ def _programs(examples: Examples, working: Sequence[int], clock: Clock) -> Itera
 
 
 def _texts(parts: Parts, found: list[Part], examples: Examples, wanted: list[str], clock: Clock):
-    covers = Covers(found, wanted, clock.share(0.6))
+    given = ["\n".join(map(str, row)) for row in parts.rows[: len(wanted)]]
+    covers = Covers(found, wanted, clock.share(0.6), given)
     everything = (1 << len(wanted)) - 1
     straight = covers.best(everything, COVERS_GIVEN)
     for cover in straight:

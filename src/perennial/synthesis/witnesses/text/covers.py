@@ -23,6 +23,7 @@ MOST_STEPS = 4_000
 PATHS_A_STATE = 3
 LONGEST_CONSTANT = 80
 PARTS_OF_A_BRANCH = 400
+DOUBT_PRICE = 3.0
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,15 @@ class Covers:
         parts: cheapest first.
         wanted: the outputs.
         clock: when to stop.
+        given: all that each row's inputs show, so that a constant that stands in all of them is doubted.
 
     At most 64 rows.
     """
 
-    def __init__(self, parts: Sequence[Part], wanted: Sequence[str], clock: Clock) -> None:
-        self.wanted, self.clock = tuple(wanted), clock
+    def __init__(
+        self, parts: Sequence[Part], wanted: Sequence[str], clock: Clock, given: Sequence[str] = ()
+    ) -> None:
+        self.wanted, self.clock, self.given = tuple(wanted), clock, tuple(given)
         self.parts, masks = [], []
         for part in parts:
             mask = 0
@@ -89,6 +93,13 @@ class Covers:
                     heapq.heappush(queue, (price + cost, serial, reached, (*pieces, piece)))
         return found
 
+    def _doubt(self, constant: str, places: Sequence[int]) -> float:
+        """Bits for a constant whose letters or digits stand in the inputs of every row: more likely a part."""
+        core = _core(constant)
+        if not core or not self.given:
+            return 0.0
+        return DOUBT_PRICE if all(core in self.given[place] for place in places) else 0.0
+
     def _starts(
         self, rows: int, places: list[int], first: str, most: int | None
     ) -> dict[int, list[tuple[Part, tuple]]]:
@@ -122,7 +133,13 @@ class Covers:
             reached = tuple(at + length for at in state)
             if reached[0] in starts or reached[0] == len(wanted[0]):
                 price = CONSTANT_PRICE + PIECE_PRICE + text_price(rest[:length])
-                yield rest[:length], price, reached
+                yield rest[:length], price + self._doubt(rest[:length], places), reached
+
+
+def _core(constant: str) -> str:
+    """A constant without signs and spaces at its ends."""
+    ends = "".join({letter for letter in constant if not letter.isalnum()})
+    return constant.strip(ends) if ends else constant
 
 
 def common_prefix(texts: Sequence[str]) -> str:

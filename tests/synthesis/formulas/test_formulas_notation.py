@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from perennial.errors import ProgramError
-from perennial.export.formulas import known_number, to_infix, to_latex, to_python
 from perennial.lang import Lambda, Var, call, evaluate
 from perennial.primitives import reals, vocabulary
 from perennial.synthesis.formulas.algebra import minus, number, plus, product, quotient, raised
+from perennial.synthesis.formulas.notation import known_number, to_infix, to_latex, to_python
 
 X, Y = Var("x"), Var("y")
 
