@@ -18,7 +18,9 @@ from perennial.synthesis.formulas.algebra import Columns, length, values
 from perennial.synthesis.formulas.constants import fit_constants, simple_constants
 from perennial.synthesis.formulas.simplification import simplified
 
-EXACT = 1e-18  # unexplained share of the variance that rounding alone leaves
+EXACT = (
+    1e-24  # unexplained share of the variance that rounding alone leaves; a series of high degree leaves more
+)
 BITS_PER_SYMBOL = 6.0
 BITS_OF_A_NUMBER = 8.0  # what a simple number saves
 LONGEST = 120

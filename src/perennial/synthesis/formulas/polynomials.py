@@ -18,18 +18,17 @@ from perennial.synthesis.formulas.combinations import UNDONE, Problem
 from perennial.synthesis.formulas.front import Front
 
 MOST_TERMS = 300
-HIGHEST_DEGREE = 12
-VANISHES = 1e-10
+VANISHES = 1e-12  # relative to the target; a Taylor series of a smooth function comes to about 1e-11
 ROWS_PER_TERM = 1.3
 
 
-def search(problem: Problem, front: Front, *, deadline: float) -> None:
+def search(problem: Problem, front: Front, *, degrees: range, deadline: float) -> None:
     """Offer every polynomial and quotient of polynomials that fits a function of the target exactly."""
     wanted = ("y", "y²", "log y", "exp y", "1/y²", "sin y", "cos y")
     targets = [
         (undone, target) for undone in UNDONE if undone.name in wanted for target in [_values(undone, problem)] if target is not None
     ]  # fmt: skip
-    for degree in range(1, HIGHEST_DEGREE + 1):
+    for degree in degrees:
         exponents = monomials(len(problem.leaves), degree)
         if len(exponents) > min(MOST_TERMS, len(problem.target) / ROWS_PER_TERM):
             return

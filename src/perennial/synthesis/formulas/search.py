@@ -73,7 +73,12 @@ def discover(
 
 def _exact_polynomials(problem: Problem, front: Front, deadline: float, generator) -> None:
     polynomials.approximations(problem, front)
-    polynomials.search(problem, front, deadline=min(deadline, time.monotonic() + 3))
+    polynomials.search(problem, front, degrees=range(1, 7), deadline=_within(deadline, 0.05))
+
+
+def _long_polynomials(problem: Problem, front: Front, deadline: float, generator) -> None:
+    """Late, since a long polynomial comes close to every smooth function."""
+    polynomials.search(problem, front, degrees=range(7, 13), deadline=_within(deadline, 0.05))
 
 
 def _small_bank(problem: Problem, front: Front, deadline: float, generator) -> None:
@@ -148,6 +153,7 @@ FUNCTIONS = (reals.sin, reals.cos, reals.exp, reals.log, reals.sqrt, reals.tanh)
 STAGES = (
     _exact_polynomials,
     _small_bank,
+    _long_polynomials,
     _numbers_inside,
     _fewer_variables,
     _arithmetic_bank,
