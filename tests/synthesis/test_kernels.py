@@ -83,7 +83,10 @@ def test_every_word_that_takes_a_function_agrees_with_the_interpreter():
             for place in places:
                 program = Lambda(("xs",), only.program(kind, place))
                 expected = [plain(value) for value in answers(program, [(one,) for one in column])]
-                assert only.banks[kind].column(place) == expected, str(program)
+                computed = only.banks[kind].column(place)
+                # an inner function is tabulated on some numbers; on others the bank has no answer
+                agree = [mine in (None, theirs) for mine, theirs in zip(computed, expected, strict=True)]
+                assert all(agree), (str(program), computed, expected)
     assert codes >= {rule.code for rule in rules}
 
 
@@ -99,7 +102,9 @@ def test_a_word_on_numbers_agrees_with_its_kernel(rule):
             given = kernels.scalar(rule.code, x, y)
             values = [bool(v) for v in (x, y)] if truth else [x, y]
             program = Lambda(("n",), rule.build(*map(Literal, values[: len(rule.kinds)])))
-            assert given == int(answers(program, [(0,)])[0]), (str(program), given)
+            [said] = answers(program, [(0,)])
+            none = said is UNANSWERED or abs(said) > kernels.LARGEST
+            assert given == (kernels.NONE if none else int(said)), (str(program), given)
 
 
 @pytest.mark.parametrize(
