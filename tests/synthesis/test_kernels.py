@@ -83,7 +83,8 @@ def test_every_word_that_takes_a_function_agrees_with_the_interpreter():
             for place in places:
                 program = Lambda(("xs",), only.program(kind, place))
                 expected = [plain(value) for value in answers(program, [(one,) for one in column])]
-                assert only.banks[kind].column(place) == expected, str(program)
+                given = only.banks[kind].column(place)
+                assert all(one in (None, other) for one, other in zip(given, expected, strict=True)), str(program)
     assert codes >= {rule.code for rule in rules}
 
 
@@ -99,7 +100,9 @@ def test_a_word_on_numbers_agrees_with_its_kernel(rule):
             given = kernels.scalar(rule.code, x, y)
             values = [bool(v) for v in (x, y)] if truth else [x, y]
             program = Lambda(("n",), rule.build(*map(Literal, values[: len(rule.kinds)])))
-            assert given == int(answers(program, [(0,)])[0]), (str(program), given)
+            expected = plain(answers(program, [(0,)])[0])
+            small = expected is not None and abs(expected) <= kernels.LARGEST
+            assert given == (expected if small else kernels.NONE), (str(program), given)
 
 
 @pytest.mark.parametrize(
