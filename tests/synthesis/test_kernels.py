@@ -84,7 +84,9 @@ def test_every_word_that_takes_a_function_agrees_with_the_interpreter():
                 program = Lambda(("xs",), only.program(kind, place))
                 expected = [plain(value) for value in answers(program, [(one,) for one in column])]
                 given = only.banks[kind].column(place)
-                assert all(one in (None, other) for one, other in zip(given, expected, strict=True)), str(program)
+                assert all(one in (None, other) for one, other in zip(given, expected, strict=True)), str(
+                    program
+                )
     assert codes >= {rule.code for rule in rules}
 
 
