@@ -233,3 +233,16 @@ def test_a_function_without_arguments_given_is_returned_as_a_callable(words):
 
 def test_an_unknown_type_is_still_a_variable():
     assert isinstance(infer(Lambda(("x",), x)).result, TypeVar)
+
+
+def test_a_word_without_an_answer_stops_the_program_unless_it_is_not_needed():
+    from perennial.errors import NoAnswer
+    from perennial.primitives import vocabulary
+
+    first = parse("lambda xs: head(xs)", vocabulary())
+    guarded = parse("lambda xs: if_(less(0, length(xs)), head(xs), 7)", vocabulary())
+    instead = parse("lambda xs: otherwise(head(xs), 8)", vocabulary())
+    with pytest.raises(NoAnswer, match="empty"):
+        evaluate(first, ())
+    assert evaluate(guarded, ()) == 7 and evaluate(guarded, (3,)) == 3
+    assert evaluate(instead, ()) == 8 and evaluate(instead, (3,)) == 3

@@ -3,6 +3,7 @@
 import itertools
 import time
 
+import psutil
 import pytest
 
 from perennial.errors import DataError
@@ -187,3 +188,22 @@ def test_values_inside_are_gathered_by_type():
 def test_a_clock_shares_what_is_left():
     clock = Clock(10.0)
     assert 4.9 < clock.share(0.5).seconds <= 5.0 and not clock.over and Clock(0.0).over
+
+
+def test_the_memory_of_a_search_is_bounded():
+    noise = iter([(3, 99, 4), (1,), (), (8, 8, 1, 77), (23, 5), (0, 6, 40)])
+    examples = examples_of(lambda xs: next(noise))
+    best_of(ListSearch(patient=False), examples_of(RULES["reversed"][0]))  # the kernels are loaded
+    process, peak = psutil.Process(), 0
+    before = process.memory_info().rss
+    for _ in ListSearch(patient=False).run(examples, Grammar((), {}, LISTS), 6.0, 64 << 20):
+        peak = max(peak, process.memory_info().rss)
+    assert max(peak, process.memory_info().rss) - before < 120 << 20
+
+
+def test_the_same_search_finds_the_same_program():
+    rule, kind = RULES["place times item"]
+    first, second = (
+        best_of(ListSearch(patient=False), examples_of(rule, output_type=kind)) for _ in range(2)
+    )
+    assert first.program is second.program

@@ -7,6 +7,7 @@ columns whose costs add up to what is left (bottom-up enumeration in the order o
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
@@ -58,19 +59,19 @@ class Bank:
 
     def __init__(self, kind: str, width: int, room: int, arena: int = 0) -> None:
         self.kind, self.width, self.room = kind, width, room
-        self.keys = np.empty(room, np.uint64)
-        self.table = np.zeros(1 << max(4, (2 * room - 1).bit_length()), np.int32)
-        self.parents = np.empty((room, 5), np.int32)
+        self.keys = untouched((room,), np.uint64)
+        self.table = untouched((1 << max(4, (2 * room - 1).bit_length()),), np.int32)
+        self.parents = untouched((room, 5), np.int32)
         self.state = np.zeros(kernels.STATE_SIZE, np.int64)
         self.starts = [0]  # starts[cost] is the first column of that cost
         self.leaves: list[Program] = []
         self.goal = ANY_GOAL
         self._forget_hit()
         if kind == "list":
-            self.items = np.empty(arena, np.int32)
-            self.offsets = np.empty((room, width + 1), np.int32)
+            self.items = untouched((arena,), np.int32)
+            self.offsets = untouched((room, width + 1), np.int32)
         else:
-            self.values = np.empty((room, width), np.int32)
+            self.values = untouched((room, width), np.int32)
 
     def __len__(self) -> int:
         return int(self.state[kernels.COUNT_KEPT])
@@ -81,6 +82,15 @@ class Bank:
         return len(self) >= self.room or (
             self.kind == "list" and self.state[kernels.ARENA_END] + self.width * 64 > len(self.items)
         )
+
+    @property
+    def bytes(self) -> int:
+        """Memory that has been written to."""
+        each = self.keys.itemsize + self.parents.strides[0]
+        if self.kind == "list":
+            used = int(self.state[kernels.ARENA_END]) * self.items.itemsize
+            return used + len(self) * (each + self.offsets.strides[0]) + self.table.nbytes
+        return len(self) * (each + self.values.strides[0]) + self.table.nbytes
 
     def span(self, cost: int) -> tuple[int, int]:
         """The range of columns of a cost."""
@@ -154,6 +164,15 @@ class Bank:
         self.state[kernels.HIT_FIRST : kernels.HIT_FOURTH + 1] = -1
 
 
+def untouched(shape: tuple[int, ...], kind: type) -> np.ndarray:
+    """Zeros that take memory only as they are written to, and give it back at once when they are let go.
+
+    An array of NumPy may be put where another was, on pages that are there already.
+    """
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
+    return np.frombuffer(mmap.mmap(-1, max(1, size)), np.uint8)[:size].view(kind).reshape(shape)
+
+
 def packed(column: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     """Lists one after another, and where each begins."""
     lists = [(kernels.NONE,) if items is None else items for items in column]
@@ -198,6 +217,11 @@ class Workshop:
         """How many candidates were formed."""
         inner = self.functions.tried if self.functions is not None else 0
         return inner + sum(int(bank.state[kernels.TRIED]) for bank in self.banks.values())
+
+    @property
+    def bytes(self) -> int:
+        """Memory that its banks have written to."""
+        return sum(bank.bytes for bank in self.banks.values())
 
     def leaf(self, kind: str, column: Sequence, program: Program, cost: int) -> None:
         """A variable, constant or other part known from the start; given before its level is reached."""

@@ -21,7 +21,7 @@ from perennial.synthesis.columns import Bank, Rule, Workshop
 MOST_ROWS = 160
 ROOM = 10_000
 FIRST_LEVELS = 5  # bodies that are cheaper are too few to be worth a turn of their own
-LONGEST_COVER = 3_000
+LONGEST_COVER = 1_500
 CONDITION_COST = 4
 
 

@@ -44,6 +44,7 @@ LARGEST_INPUT = 1 << 26
 DOMAIN = 96
 FUNCTION_ROOM = 4_000
 BYTES_PER_LIST, BYTES_PER_NUMBER = 500, 150
+BYTES_PER_WAITING, CHECK_MEMORY_EVERY = 8_000, 4
 SLICE = 0.12
 MOST_LISTS_LOOKED_AT = 4_000
 MOST_GOALS = 400
@@ -140,8 +141,9 @@ class _Search:
         self.goals: list[Goal] = []
         self.goal_keys: set[tuple] = set()
         self.inner: list[tuple[int, int, InnerSearch]] = []
-        self.inner_keys: set[tuple] = set()
+        self.inner_keys: set[int] = set()
         self.order = count()
+        self.turns, self.inner_memory = 0, memory // 4
         self.inner_tried = 0
         self.looked_at: dict[int, int] = {}
         self.scalars = scalar_rules(grammar)
@@ -155,6 +157,7 @@ class _Search:
     def _open(self, memory: int) -> Workshop:
         width = len(self.some)
         memory = min(memory, 3 << 30) // 2
+        self.function_room = max(200, min(FUNCTION_ROOM, memory // (8 * 4 * width * DOMAIN)))
         lists = int(min(3_000_000, memory // (BYTES_PER_LIST + 30 * width)))
         numbers = int(min(2_000_000, memory // 4 // (BYTES_PER_NUMBER + 4 * width)))
         banks = {"int": Bank("int", width, numbers), "bool": Bank("bool", width, numbers // 4)}
@@ -201,7 +204,7 @@ class _Search:
         for column, value in enumerate(domain):
             places[value - domain[0]] = column
         width, size = len(self.some), len(domain)
-        banks = {kind: Bank(kind, width * size, FUNCTION_ROOM) for kind in ("int", "bool")}
+        banks = {kind: Bank(kind, width * size, self.function_room) for kind in ("int", "bool")}
         inner = Workshop(banks, self.scalars)
         inner.leaf("int", tuple(domain) * width, Var("x"), 1)
         for value, cost in self.constants().items():
@@ -467,7 +470,7 @@ class _Search:
         base: int,
         placed: bool,
     ) -> None:
-        key = (known, kind, tuple(target))
+        key = hash((known, kind, tuple(target)))
         if key in self.inner_keys or not target:
             return
         self.inner_keys.add(key)
@@ -524,6 +527,21 @@ class _Search:
             self.inner_tried += search.workshop.tried - before
             if not search.finished:
                 heapq.heappush(self.inner, (search.next_cost, order, search))
+            self._forget_dear_ones()
+
+    def _forget_dear_ones(self) -> None:
+        """When opened searches hold more than their share of the memory, the dearest are given up."""
+        self.turns += 1
+        if self.turns % CHECK_MEMORY_EVERY:
+            return
+        held, kept = 0, []
+        for entry in sorted(self.inner, key=lambda entry: entry[:2]):
+            workshop = entry[2].workshop
+            held += workshop.bytes if workshop is not None else BYTES_PER_WAITING
+            if held <= self.inner_memory:
+                kept.append(entry)
+        if len(kept) < len(self.inner):
+            self.inner = kept
 
     # Conditionals over partial solutions.
 
