@@ -239,9 +239,9 @@ def test_a_word_without_an_answer_stops_the_program_unless_it_is_not_needed():
     from perennial.errors import NoAnswer
     from perennial.primitives import vocabulary
 
-    first = parse("lambda xs: head(xs)", vocabulary())
-    guarded = parse("lambda xs: if_(less(0, length(xs)), head(xs), 7)", vocabulary())
-    instead = parse("lambda xs: otherwise(head(xs), 8)", vocabulary())
+    first = parse("lambda xs: first_item(xs)", vocabulary())
+    guarded = parse("lambda xs: if_(less(0, length(xs)), first_item(xs), 7)", vocabulary())
+    instead = parse("lambda xs: otherwise(first_item(xs), 8)", vocabulary())
     with pytest.raises(NoAnswer, match="empty"):
         evaluate(first, ())
     assert evaluate(guarded, ()) == 7 and evaluate(guarded, (3,)) == 3
