@@ -392,7 +392,7 @@ def test_the_metric_of_a_protocol_is_the_one_its_reason_names():
 # -- images ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("rows", "judged"), [(2_000, 300), (60_000, 5_000)])
+@pytest.mark.parametrize(("rows", "judged"), [(2_000, 200), (60_000, 5_000)])
 def test_images_are_judged_by_one_split_that_leaves_most_to_learn_from(rows, judged):
     task = Table(np.arange(rows) % 10, problem="multiclass", modality="image", test=Table(np.arange(50) % 10))
     protocol = Protocol.propose(task, seconds=600.0)
