@@ -111,7 +111,7 @@ def _small_split(folder):
 def test_a_rival_in_a_process_of_its_own_answers_as_it_does_here(tmp_path):
     split, train, test = _small_split(tmp_path)
     found = tables._in_a_process("linear", split, train, test, 10.0, 0, "roc_auc")
-    task = tables._task(split, train, test)
+    task = rivals.task_of(train, test, split.targets, split.problem)
     np.testing.assert_allclose(found["prediction"], rivals.linear(task, "roc_auc", 10.0, 0))
     assert 0 < found["seconds"] < 10
 

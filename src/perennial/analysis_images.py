@@ -209,8 +209,7 @@ def augmentation_of(source: str) -> tuple[str, Augment] | None:
     for node in compiled(parse(source, vocabulary())).walk():
         if not isinstance(node, Call) or not hasattr(node.function, "recipe"):
             continue
-        given = {name: literal.value for name, literal in node.parameters}
-        recipe = Recipe.of(node.function.recipe(**node.function.complete(given)))
+        recipe = Recipe.of(node.function.recipe(**node.settings))
         text = recipe_in_words(recipe)
         if text:
             return text, augment_by(recipe)

@@ -165,8 +165,12 @@ def merge(replicas: Sequence[Sequence[bytes]]) -> tuple[bytes, ...]:
 
 
 def learner_of(source: str) -> str:
+    """What kind of model a program is, from its text."""
+    return kind_of(parse(source, vocabulary()))
+
+
+def kind_of(program: Program) -> str:
     """What kind of model a program is: its last fitted word, or `network`."""
-    program = parse(source, vocabulary())
     for node in program.walk():
         if isinstance(node, Call) and getattr(node.function, "fits", False):
             return NETWORK if isinstance(node.function, Layer) else node.function.name

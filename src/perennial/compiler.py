@@ -55,7 +55,7 @@ class Compiled(Network):
 
     def recipe(self, **parameters: Any) -> dict[str, Any]:
         """The parameters of the head; which views a prediction needs follows from them."""
-        settings = settings_of(self.head)
+        settings = self.head.settings
         if settings["test_time"] == "trained":
             settings["test_time"] = "flip" if settings["flip"] else "none"
         return settings
@@ -100,7 +100,7 @@ class Compiled(Network):
         known = dict(zip(self.inputs, types, strict=True))
         for node in self.layers:
             kinds = tuple(known[argument] for argument in node.arguments)
-            found = node.function.infer(*kinds, **settings_of(node))
+            found = node.function.infer(*kinds, **node.settings)
             known[node] = output if node is self.head else found
         return known
 
@@ -109,7 +109,7 @@ class Compiled(Network):
         known = self.types(types, output)
         return [
             node.function.measured(
-                tuple(known[argument] for argument in node.arguments), known[node], **settings_of(node)
+                tuple(known[argument] for argument in node.arguments), known[node], **node.settings
             )
             for node in self.layers
         ]
@@ -151,7 +151,7 @@ class Compiled(Network):
         given = list(values.values())
         for node in self.layers:
             kinds = tuple(known[argument] for argument in node.arguments)
-            layer = node.function.build(kinds, output, layer_name(node), **settings_of(node))
+            layer = node.function.build(kinds, output, layer_name(node), **node.settings)
             values[node] = node.function.connect(layer, [values[argument] for argument in node.arguments])
             _draw(node, layer, np.random.default_rng([seed, int(node.hash[:16], 16)]))
         return keras.Model(given if len(given) > 1 else given[0], values[self.head], name=self.name)
@@ -390,11 +390,6 @@ def keras_model(program: Program, weights: Mapping[str, State]) -> Any:
 def layer_name(node: Call) -> str:
     """The name of a layer in its Keras model."""
     return f"{node.function.name}_{node.hash[:SHORT]}"
-
-
-def settings_of(node: Call) -> dict[str, Any]:
-    """The parameters of a call, defaults filled in."""
-    return node.function.complete({name: literal.value for name, literal in node.parameters})
 
 
 # -- small parts -----------------------------------------------------------------------------------------------------

@@ -200,7 +200,7 @@ def _grown(
     examples = examples_of(task)
     baseline = constant(examples)
     share = sum(baseline.satisfied) / len(examples)
-    _save(task, baseline.program, out, {})
+    save_program(task, baseline.program, out, {})
     journal.emit(
         "baseline", name="constant", program=to_source(baseline.program), value=share, score=share,
         weights=[], predictions=None, at=clock.spent,
@@ -374,7 +374,9 @@ def _remembered(
         journal.emit("test", **test, baseline=share, program=source)
     pairs = _pairs(examples, chosen)
     journal.emit("analysis", pairs=pairs)
-    model = _save(task, chosen.program, out, {"result": result, "report": summary(result), "pairs": pairs})
+    model = save_program(
+        task, chosen.program, out, {"result": result, "report": summary(result), "pairs": pairs}
+    )
     journal.emit("clock", seconds=clock.spent)
     journal.emit("finished", seconds=clock.spent, result=result)
     return model
@@ -409,7 +411,8 @@ def _tested(task: Task, program: Lambda) -> dict[str, Any] | None:
     return {"value": right / len(given), "low": low, "high": high, "n": len(given)}
 
 
-def _save(task: Task, program: Program, out: Any, information: dict[str, Any]) -> Model:
+def save_program(task: Task, program: Program, out: Any, information: dict[str, Any]) -> Model:
+    """The model of a program, which has no weights; saved in the study folder where there is one."""
     model = Model(program, (Weights({}),), task.schema, information)
     if out is not None:
         model.save(Path(out) / "best")

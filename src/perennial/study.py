@@ -19,11 +19,12 @@ from typing import Protocol as Interface
 import numpy as np
 
 from perennial import strategies
+from perennial.assembly import kind_of
 from perennial.errors import StudyChanged, UsageError
 from perennial.evaluate import Ancestor, Bench, Outcome, Paused, derive_seed, pack_array, unpack_array
 from perennial.executors import Executor, Future, Inline, Job, Processes
 from perennial.history import History, Record
-from perennial.lang import Layer, Program, to_source
+from perennial.lang import Program, to_source
 from perennial.metrics import Metric
 from perennial.protocol import Protocol
 from perennial.scheduler import resolve as resolve_scheduler
@@ -436,7 +437,7 @@ class Study:
         }
         job = self._job(program, screening, keep_above, seconds, proposal.fidelity, beginning)
         future = self.executor.submit(job)
-        self.doing = f"{screening.stage}: {', '.join(_words(program))}"
+        self.doing = f"{screening.stage}: {kind_of(program)}"
         return future, _Running(proposal, program, seconds, retried)
 
     def _job(
@@ -607,15 +608,6 @@ def default_workers() -> int:
     return max(
         1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     )
-
-
-def _words(program: Program) -> list[str]:
-    """The fitted words of a program, the last one first: what a person would call it."""
-    words = [getattr(node, "function", None) for node in program.walk()]
-    names = [
-        "network" if isinstance(word, Layer) else word.name for word in words if getattr(word, "fits", False)
-    ]
-    return list(dict.fromkeys(names))[:1] or ["program"]
 
 
 def _finite(value: Any) -> Any:

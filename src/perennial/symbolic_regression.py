@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from perennial.lang import Int, Lambda, Literal, Program, Real, to_source
+from perennial.lang import Int, Lambda, Literal, Real, to_source
 from perennial.model import Model
-from perennial.programming import Journal, examples_of
+from perennial.programming import Journal, examples_of, save_program
 from perennial.storages import Memory, SQLite, Storage
 from perennial.synthesis.base import UNANSWERED, Clock, Examples, answers
 from perennial.synthesis.formulas import Answer, find_formula
@@ -23,7 +23,6 @@ from perennial.synthesis.formulas.algebra import values
 from perennial.synthesis.formulas.constants import fit_constants
 from perennial.synthesis.formulas.front import EXACT
 from perennial.task import Task
-from perennial.weights import Weights
 
 FEWEST_TO_HOLD_BACK = 20
 HELD_BACK = 0.2
@@ -82,7 +81,7 @@ def _grown(task: Task, journal: Journal, clock: Clock, out: Any, seed: int, tole
     examples = examples_of(task)
     x, y = np.array(examples.inputs, dtype=float), np.array(examples.outputs, dtype=float)
     mean = Lambda(examples.names, Literal(float(y.mean())))
-    _save(task, mean, out, {})
+    save_program(task, mean, out, {})
     journal.emit(
         "baseline", name="mean", program=to_source(mean), value=0.0, score=0.0, weights=[], predictions=None,
         at=clock.spent,
@@ -183,7 +182,7 @@ def _remembered(
         for place in range(min(PAIRS_SHOWN, len(y)))
     ]  # fmt: skip
     journal.emit("analysis", pairs=pairs)
-    model = _save(task, program, out, {"result": result, "report": summary(result), "pairs": pairs})
+    model = save_program(task, program, out, {"result": result, "report": summary(result), "pairs": pairs})
     journal.emit("clock", seconds=clock.spent)
     journal.emit("finished", seconds=clock.spent, result=result)
     return model
@@ -202,13 +201,6 @@ def _tested(task: Task, program: Lambda) -> dict[str, Any] | None:
     x = np.array(list(task.schema.rows(task.unlabelled)), dtype=float)
     value = _explained(program, x, np.array(task.held_back, dtype=float))
     return {"value": value, "low": value, "high": value, "n": len(x)}
-
-
-def _save(task: Task, program: Program, out: Any, information: dict[str, Any]) -> Model:
-    model = Model(program, (Weights({}),), task.schema, information)
-    if out is not None:
-        model.save(Path(out) / "best")
-    return model
 
 
 def summary(result: dict[str, Any]) -> str:

@@ -12,20 +12,11 @@ import time
 
 import numpy as np
 
-from perennial.bench.rivals import RIVALS
-from perennial.task import Task
+from perennial.bench.rivals import RIVALS, task_of
 
 
 def main(told: dict) -> None:
-    targets = told["targets"]
-    task = Task.from_data(
-        told["train"],
-        targets if len(targets) > 1 else targets[0],
-        test=told["test"],
-        problem=told["problem"],
-        allow_overlap=True,
-        drop_unlabelled=True,
-    )
+    task = task_of(told["train"], told["test"], told["targets"], told["problem"])
     start = time.monotonic()
     prediction = RIVALS[told["name"]](task, told["metric"], told["seconds"], told["seed"])
     seconds = time.monotonic() - start

@@ -9,8 +9,9 @@ models get one-hot codes, imputed and standardised numbers.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,18 @@ RIVALS: dict[str, Callable[[Task, str, float, int], np.ndarray]] = {
     "flaml": flaml,
     "autogluon": autogluon,
 }
+
+
+def task_of(train: str | Path, test: str | Path, targets: Sequence[str], problem: str) -> Task:
+    """The task that two files with the rows of a split are; rows that stand in both are taken as they are."""
+    return Task.from_data(
+        str(train),
+        list(targets) if len(targets) > 1 else targets[0],
+        test=str(test),
+        problem=problem,
+        allow_overlap=True,
+        drop_unlabelled=True,
+    )
 
 
 def installed(name: str) -> bool:

@@ -30,7 +30,7 @@ import numpy as np
 from perennial import metrics
 from perennial.bench import bar
 from perennial.bench.kept import Kept
-from perennial.bench.rivals import RIVALS, installed
+from perennial.bench.rivals import RIVALS, installed, task_of
 from perennial.errors import UsageError
 from perennial.modalities.reading import read_table
 from perennial.task import Task
@@ -138,7 +138,7 @@ def _one_split(split: Split, rivals: dict[str, Callable], seconds: float, seed: 
         train, test = Path(folder) / "train.csv", Path(folder) / "test.csv"
         _write(train, split.header, split.train_rows)
         _write(test, split.header, split.test_rows)
-        task = _task(split, train, test)
+        task = task_of(train, test, split.targets, split.problem)
         metric, _ = metrics.choose(task.problem, task.target)
         found = {"perennial": _grow(split, train, test, Path(folder) / "study", seconds, seed, task)}
         for name, rival in rivals.items():
@@ -157,17 +157,6 @@ def _one_split(split: Split, rivals: dict[str, Callable], seconds: float, seed: 
                 continue
             found[name] = {"seconds": time.monotonic() - start, "prediction": prediction}
     return [_row(split, seed, metric, task.test.target, name, entry, found) for name, entry in found.items()]
-
-
-def _task(split: Split, train: Path, test: Path) -> Task:
-    return Task.from_data(
-        str(train),
-        _target(split),
-        test=str(test),
-        problem=split.problem,
-        allow_overlap=True,
-        drop_unlabelled=True,
-    )
 
 
 def _in_a_process(
@@ -190,10 +179,6 @@ def _in_a_process(
     if done.returncode != 0:
         return {"seconds": wall, "prediction": None, "error": done.stderr[-500:]}
     return {"seconds": float(done.stdout.split()[-1]), "prediction": np.load(out, allow_pickle=False)}
-
-
-def _target(split: Split) -> str | list[str]:
-    return list(split.targets) if len(split.targets) > 1 else split.targets[0]
 
 
 def _grow(

@@ -97,14 +97,14 @@ class Program(ABC):
     def transform(self, change: Callable[[Program], Program]) -> Program:
         """Rebuild bottom-up: `change` sees each distinct node once, its children changed already."""
         done: dict[Program, Program] = {}
-        for node in _children_first(self):
+        for node in children_first(self):
             done[node] = change(node.with_children([done[child] for child in node.children]))
         return done[self]
 
     def replace(self, old: Program, new: Program) -> Program:
         """Every place where `old` stands holds `new` instead; names are not renamed (see `substitute`)."""
         done: dict[Program, Program] = {old: new}
-        for node in _children_first(self, done):
+        for node in children_first(self, done):
             done[node] = node.with_children([done[child] for child in node.children])
         return done[self]
 
@@ -146,7 +146,7 @@ class Program(ABC):
     def __reduce__(self):
         places: dict[Program, int] = {}
         table = []
-        for node in _children_first(self):
+        for node in children_first(self):
             places[node] = len(table)
             table.append(
                 (type(node).__name__, node._payload(), tuple(places[child] for child in node.children))
@@ -160,7 +160,8 @@ class Program(ABC):
         return self
 
 
-def _children_first(root: Program, skip: Iterable[Program] = ()) -> Iterator[Program]:
+def children_first(root: Program, skip: Iterable[Program] = ()) -> Iterator[Program]:
+    """Every distinct node, each after those it is made of; without those to skip and what only they hold."""
     seen = set(skip)
     stack = [(root, False)]
     while stack:
@@ -358,6 +359,11 @@ class Call(Program):
             arguments=arguments,
             parameters=parameters,
         )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The hyper-parameters of a closed call of a word, defaults filled in."""
+        return self.function.complete({name: literal.value for name, literal in self.parameters})
 
     def _payload(self) -> tuple:
         op = self.function if isinstance(self.function, Op) else None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from perennial.lang import Call, Lambda, Program
-from perennial.morphism.traits import Trait, never_negative_nodes, settings_of, trait_of
+from perennial.morphism.traits import Trait, never_negative_nodes, trait_of
 
 # what keeps the function costs so little that a whole network of it is cheaper than one step that does not
 SMALL, CHANGED, NEW, LOST = 1e-4, 0.1, 1.0, 2.0
@@ -217,7 +217,7 @@ def can_be_zero(node: Program) -> bool:
 
 def can_be_identity(node: Call, widths: Mapping[Program, int]) -> bool:
     """Whether a mixing layer can hand every unit on: nothing is skipped, and no unit has to go."""
-    settings = settings_of(node)
+    settings = node.settings
     if settings.get("stride", 1) != 1 or settings.get("padding", "same") != "same":
         return False
     if settings.get("kernel", 1) % 2 == 0 or settings.get("groups", 1) != 1:
@@ -237,7 +237,7 @@ def _price_of_change(parent: Call, child: Call, mine: Trait, theirs: Trait) -> f
 
 
 def _price_of_settings(parent: Call, child: Call, trait: Trait) -> float:
-    before, after = settings_of(parent), settings_of(child)
+    before, after = parent.settings, child.settings
     price = 0.0
     for name in after.keys() & before.keys() - NOT_COMPUTING:
         if before[name] == after[name]:

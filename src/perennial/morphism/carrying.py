@@ -28,7 +28,7 @@ from perennial.morphism.kernels import (
     shares_of,
 )
 from perennial.morphism.moments import Moments, added
-from perennial.morphism.traits import Trait, never_negative_nodes, settings_of, trait_of
+from perennial.morphism.traits import Trait, never_negative_nodes, trait_of
 
 NORM_EPSILON = 1e-3
 
@@ -275,7 +275,7 @@ class Carrying:
     def _plain_norm(self, node: Call, base: Flow) -> Flow:
         """A normalisation whose scale and shift undo its division, so that it hands everything on."""
         fresh = self._fresh[node.hash]
-        units, epsilon = self._units(node), float(settings_of(node).get("epsilon", NORM_EPSILON))
+        units, epsilon = self._units(node), float(node.settings.get("epsilon", NORM_EPSILON))
         moments = base.moments or Moments(np.zeros(units), np.ones(units))
         values = {
             "gamma": np.sqrt(moments.variance + epsilon), "beta": moments.mean,
@@ -368,7 +368,7 @@ class Carrying:
         if kernel.shape[:-2] == wanted:
             return kernel, True
         sizes = self._shapes[node.arguments[0]][: len(wanted)]
-        resized, whole = grown(kernel, wanted, sizes, int(settings_of(node).get("stride", 1)))
+        resized, whole = grown(kernel, wanted, sizes, int(node.settings.get("stride", 1)))
         self.steps.append(f"{'grew' if whole else 'cut'} the kernel of {_named(parent)} to {wanted[0]}")
         return resized, whole
 
@@ -435,7 +435,7 @@ def _first_units(flows: list[Flow]) -> np.ndarray | None:
 
 def _computes_alike(node: Call, parent: Call, but: tuple[str, ...] = ()) -> bool:
     """Whether both have the same parameters, but for those that do not matter outside training."""
-    mine, theirs = settings_of(node), settings_of(parent)
+    mine, theirs = node.settings, parent.settings
     ignored = NOT_COMPUTING | set(but)
     return all(mine[name] == theirs[name] for name in mine.keys() & theirs.keys() - ignored)
 

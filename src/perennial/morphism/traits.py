@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from perennial.lang import Call, Layer, Program
+from perennial.lang.program import children_first
 
 
 @dataclass(frozen=True)
@@ -72,32 +71,13 @@ def trait_of(node: Program) -> Trait | None:
     return TRAITS.get(node.function.name, OTHER)
 
 
-def settings_of(node: Call) -> dict[str, Any]:
-    """The parameters of a call, defaults filled in."""
-    return node.function.complete({name: literal.value for name, literal in node.parameters})
-
-
 def never_negative_nodes(program: Program) -> frozenset[Program]:
     """The nodes of a program whose values are never below zero, whatever the weights."""
     found: set[Program] = set()
-    for node in reversed(list(_arguments_last(program))):
+    for node in children_first(program):
         trait = trait_of(node)
         if trait is not None and (
             trait.positive or (trait.keeps_sign and all(each in found for each in node.arguments))
         ):
             found.add(node)
     return frozenset(found)
-
-
-def _arguments_last(program: Program) -> Iterator[Program]:
-    """Every node, those who take it first."""
-    done: dict[Program, None] = {}
-    stack = [(program, False)]
-    while stack:
-        node, ready = stack.pop()
-        if ready:
-            done[node] = None
-        elif node not in done:
-            stack.append((node, True))
-            stack.extend((each, False) for each in node.children)
-    return reversed(done)

@@ -49,9 +49,8 @@ def cost_of(program: Program, types: tuple[Type, ...], output: Type) -> Cost:
     known, total = typed(program, types, output), Cost()
     for node in program.walk():
         if isinstance(node, Call) and isinstance(node.function, Layer):
-            given = node.function.complete({name: literal.value for name, literal in node.parameters})
             inputs = tuple(known[argument] for argument in node.arguments)
-            total += node.function.measured(inputs, known[node], **given)
+            total += node.function.measured(inputs, known[node], **node.settings)
     return total
 
 

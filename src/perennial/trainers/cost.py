@@ -77,7 +77,7 @@ def work(program: Program, types: Sequence[Type], output: Type, batch: int) -> W
     for node in program.walk():
         if not isinstance(node, Call) or not callable(getattr(node.function, "cost", None)):
             continue
-        parameters = node.function.complete({name: literal.value for name, literal in node.parameters})
+        parameters = node.settings
         cost = node.function.cost(*(known[argument] for argument in node.arguments), **parameters)
         total["layers"] += 1.0
         total[_kind(node.function.name)] += batch * cost.flops
