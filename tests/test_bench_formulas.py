@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from perennial.bench import formulas
+from perennial.bench.kept import Kept
 from perennial.errors import DataError, UsageError
 from perennial.lang import Var
 from perennial.synthesis.formulas.algebra import number, plus, product, raised, values
@@ -62,7 +63,7 @@ def test_fresh_points_stay_positive_where_the_data_are(folder):
 
 
 def test_the_bench_finds_easy_formulas_and_says_so(folder):
-    figures = formulas.run(data=str(folder), seconds=10, seeds=1, only=("nguyen", "Z.1"))
+    figures = formulas.run(data=str(folder), seconds=10, seeds=1, only=("nguyen", "Z.1"), kept=Kept(None))
     ours = [row for row in figures["rows"] if row["method"] == "perennial"]
     assert {row["formula"] for row in ours} == {"Nguyen-90", "Z.1"} and all(row["exact"] for row in ours)
     assert all(bar["ok"] for bar in figures["bars"] if bar["name"].startswith("share"))
@@ -70,4 +71,4 @@ def test_the_bench_finds_easy_formulas_and_says_so(folder):
 
 def test_without_data_it_says_what_is_missing():
     with pytest.raises(UsageError, match="needs data"):
-        formulas.run(data=None, seconds=1, seeds=1, only=())
+        formulas.run(data=None, seconds=1, seeds=1, only=(), kept=Kept(None))

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from perennial.bench import strings
+from perennial.bench.kept import Kept
 from perennial.bench.programs import half
 from perennial.errors import UsageError
 
@@ -47,7 +48,7 @@ def test_the_suite_runs_on_a_folder_of_unseen_tasks(tmp_path):
     with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
         archive.writestr("three.sl", '(constraint (= (f "ab") "b")) (constraint (= (f "cd") "d"))')
     (tmp_path / "noise.json").write_text("{")
-    figures = strings.run(data=str(tmp_path), seconds=5.0, seeds=1, only=())
+    figures = strings.run(data=str(tmp_path), seconds=5.0, seeds=1, only=(), kept=Kept(None))
     rows = {row["task"]: row for row in figures["rows"]}
     assert set(rows) == {"one", "two", "three", "throughput"}
     assert all(rows[name]["solved"] for name in ("one", "two", "three"))
@@ -59,6 +60,6 @@ def test_the_suite_runs_on_a_folder_of_unseen_tasks(tmp_path):
 
 def test_a_folder_without_tasks_is_refused(tmp_path):
     with pytest.raises(UsageError):
-        strings.run(data=str(tmp_path), seconds=1.0, seeds=1, only=())
+        strings.run(data=str(tmp_path), seconds=1.0, seeds=1, only=(), kept=Kept(None))
     with pytest.raises(UsageError):
-        strings.run(data=None, seconds=1.0, seeds=1, only=())
+        strings.run(data=None, seconds=1.0, seeds=1, only=(), kept=Kept(None))

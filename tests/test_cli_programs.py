@@ -86,3 +86,48 @@ def test_contradictory_examples_end_with_bad_data(folder, capsys):
     (folder / "bad.json").write_text(json.dumps([{"input": 1, "output": 2}, {"input": 1, "output": 3}]))
     assert run(["grow", "bad.json", "--time", "5s"]) == 3
     assert "examples 1 and 2" in capsys.readouterr().err
+
+
+def test_a_program_is_explained_and_evaluated_on_new_examples(folder, capsys):
+    assert run(["grow", "examples.json", "--time", "60s", "--out", "s"]) == 0
+    capsys.readouterr()
+    assert run(["explain", "s"]) == 0
+    assert "examples_right 1 on the examples" in capsys.readouterr().out
+    assert run(["board", "s", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["value"] == 1.0 and rows[0]["program"].startswith("return")
+    new = [{"input": "Grace Hopper", "output": "Hopper"}, {"input": "Emmy Noether", "output": "Emmy"}]
+    (folder / "new.json").write_text(json.dumps(new))
+    assert run(["evaluate", "s", "new.json", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["value"] == 0.5 and told["n"] == 2 and told["low"] < 0.5 < told["high"]
+    assert run(["evaluate", "s", "examples.json"]) == 3
+    assert "were in the data" in capsys.readouterr().err
+
+
+def test_numbers_as_examples_give_a_formula(folder, capsys):
+    degrees = [(0.5, 32.9), (100.0, 212.0), (37.5, 99.5)]
+    told = {"train": [{"input": x, "output": y} for x, y in degrees], "test": [{"input": 20.0}]}
+    (folder / "degrees.json").write_text(json.dumps(told))
+    assert run(["grow", "degrees.json", "--time", "60s", "--out", "d", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["problem"] == "formula" and told["exact"] and told["formula"]["python"] == "1.8 * x + 32"
+    assert run(["predict", "d", "degrees.json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"output": 68.0}]
+    new = [{"input": float(x), "output": 1.8 * x + 32} for x in range(1, 6)]
+    (folder / "new.json").write_text(json.dumps(new))
+    assert run(["evaluate", "d", "new.json", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["value"] == pytest.approx(1.0)
+
+
+def test_a_filled_column_is_evaluated_on_another_table(folder, capsys):
+    grow = ["grow", "table.csv", "--target", "Out", "--from", "Full Name", "--time", "60s", "--out", "s"]
+    assert run(grow) == 0
+    (folder / "other.csv").write_text(
+        'Full Name,Out\n"Lovelace, Eva",Eva LOVELACE\n"Noether, Emmy",Emmy\n"Gauss, Carl",\n',
+        encoding="utf-8",
+    )
+    capsys.readouterr()
+    assert run(["evaluate", "s", "other.csv", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["n"] == 2 and told["value"] == 0.5

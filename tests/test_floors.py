@@ -21,7 +21,9 @@ FLOORS = [
     {
         "evaluate",
         "history",
+        "journal",
         "plan",
+        "program_study",
         "programming",
         "symbolic_regression",
         "confirmation",

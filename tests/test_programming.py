@@ -25,7 +25,7 @@ class Told(Engine):
     def __init__(self, *programs):
         self.programs, self.asked = programs, []
 
-    def run(self, examples, grammar, seconds, memory):
+    def run(self, examples, grammar, budget):
         self.asked.append(len(examples))
         for cost, program in enumerate(self.programs, 1):
             given = answers(program, examples.inputs)
@@ -88,7 +88,9 @@ def test_programs_that_differ_on_new_inputs_are_told():
     _, engines = engine(Var("text"), Literal("a"), Literal("b"))
     task = Task.from_examples([("a", "a")], test=["a", "q"])
     model = programming.grow_program(task, seconds=5, engines=engines)
-    assert model.result["agreement"] == {"programs": 2, "rows": [1], "answers": [["q", "a"]]}
+    assert model.result["agreement"] == {
+        "programs": 2, "fit": True, "rows": [1], "differing": 1, "answers": [["q", "a"]]
+    }  # fmt: skip
     assert "2 programs fit; they differ on 1 of the rows" in model.report
 
 

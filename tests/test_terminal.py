@@ -49,9 +49,8 @@ def test_warnings_about_the_data_are_shown_and_notes_are_not():
     assert "9 rows; columns: 2 number" in told and "A leak." in told and "A note." not in told
 
 
-def test_a_file_gets_lines_and_silence_is_silent():
+def test_a_file_gets_lines():
     assert isinstance(terminal.listener(io.StringIO()), terminal.Lines)
-    assert isinstance(terminal.listener(io.StringIO(), quiet=True), terminal.Silent)
 
 
 def test_a_terminal_gets_a_panel_with_the_work_at_hand(monkeypatch):
@@ -62,6 +61,7 @@ def test_a_terminal_gets_a_panel_with_the_work_at_hand(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     screen = Screen()
+    assert isinstance(terminal.listener(screen, lively=False), terminal.Lines)
     live = terminal.listener(screen)
     assert isinstance(live, terminal.Live)
     live.on_event(event("stage", name="tune", text="searching"))

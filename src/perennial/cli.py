@@ -137,7 +137,7 @@ def grow(
     workers
         Processes. Default: one a core.
     memory
-        What one worker may use, such as 2GB.
+        What one worker may use, such as 2GB; of examples, what the search may take.
     type_
         COL=KIND overrules what a column was taken for (number, category, date, text, identifier, ignored).
     drop
@@ -195,7 +195,7 @@ def grow(
     from perennial import terminal, workflow
     from perennial.modalities.images.wishes import size_of
 
-    watching = terminal.listener(quiet=False)
+    watching = terminal.listener()
     try:
         model = workflow.grow(
             data,
@@ -226,7 +226,7 @@ def _grow_program(
     memory: str | None, ask: bool, tolerance: float, json: bool,
 ) -> int:  # fmt: skip
     """A program from examples: JSON pairs, or a column of a table to be filled."""
-    from perennial import program_files, workflow
+    from perennial import program_files, terminal, workflow
     from perennial.task import Task
 
     sources = [name.strip() for names in from_ or () for name in names.split(",") if name.strip()]
@@ -242,12 +242,14 @@ def _grow_program(
         task = Task.fill(data, target[0], sources, numbers=as_ == "formula", tolerance=tolerance)
     else:
         raise UsageError("A table is filled by example in one column.", todo="Name it with --target COLUMN.")
-    for finding in task.findings:
-        _say(f"{finding.what} {finding.where}".strip())
-    model = workflow.grow(
-        task, seconds=seconds_of(time), out=folder, seed=seed, memory=bytes_of(memory) if memory else None,
-        configuration=configuration, ask=program_files.ask if ask else None,
-    )  # fmt: skip
+    watching = terminal.listener(lively=not ask)
+    try:
+        model = workflow.grow(
+            task, seconds=seconds_of(time), out=folder, seed=seed, memory=bytes_of(memory) if memory else None,
+            listeners=[watching], configuration=configuration, ask=program_files.ask if ask else None,
+        )  # fmt: skip
+    finally:
+        watching.close()
     for path in program_files.write(model, folder, data):
         _say(f"wrote {path}")
     return _tell_result(model, folder, json)
@@ -287,7 +289,8 @@ def board(study: str, *, top: int = 20, json: Flag = False) -> int:
     """
     from perennial import report
 
-    rows = report.board(_history(study))[:top]
+    history = _history(study)
+    rows = (report.programs if history.found else report.board)(history)[:top]
     return _print(rows, json, report.table(rows))
 
 
@@ -310,7 +313,7 @@ def report_(study: str, *, json: Flag = False) -> int:
 def show(study: str, *, json: Flag = False) -> int:
     """Print the program that was chosen, as readable Python."""
     history = _history(study)
-    source = (history.chosen or history.baselines[0])["program"]
+    source = history.current["program"]
     return _print({"program": source}, json, source)
 
 

@@ -82,6 +82,8 @@ class History:
     baselines: list[dict[str, Any]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     confirmations: list[Record] = field(default_factory=list)
+    found: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     ensemble: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
@@ -142,6 +144,20 @@ class History:
         return self.baselines[0] if self.baselines else None
 
     @property
+    def tested(self) -> dict[str, Any] | None:
+        """The one test, when it was of the program that is chosen now."""
+        chosen = self.chosen or {}
+        return self.test if self.test and self.test["program"] == chosen.get("program") else None
+
+    @property
+    def current(self) -> dict[str, Any] | None:
+        """The program that is on disk: chosen, found since, or the baseline."""
+        chosen = self.chosen
+        if self.found and (chosen is None or self.found[-1]["at"] > chosen["at"]):
+            return self.found[-1]
+        return chosen or self.common_sense
+
+    @property
     def mirrored(self) -> bool:
         """Whether mirror images were found to mean the same."""
         return any(verdict["data"].get("same") for verdict in self.verdicts if verdict["stage"] == "mirror")
@@ -170,7 +186,7 @@ class History:
 
     def _on_session(self, data: dict) -> None:
         self.sessions.append({**data, "seconds": 0.0})
-        self.interrupted = False
+        self.interrupted, self.finished = False, None
 
     def _on_clock(self, data: dict) -> None:
         self.sessions[-1].update(data)
@@ -188,6 +204,14 @@ class History:
         record = Record.from_json({name: value for name, value in data.items() if name != "time"})
         self.confirmations.append(record)
         self._clock({"at": record.at})
+
+    def _on_found(self, data: dict) -> None:
+        self.found.append(data)
+        self._clock(data)
+
+    def _on_answer(self, data: dict) -> None:
+        self.answers.append(data)
+        self.found = []
 
     def _on_verdict(self, data: dict) -> None:
         self.verdicts.append(data)

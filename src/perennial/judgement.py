@@ -11,8 +11,12 @@ from perennial import metrics
 from perennial.errors import DataError
 from perennial.evaluate import unpack_array
 from perennial.history import History
+from perennial.modalities.examples import example_hashes
 from perennial.model import Model
+from perennial.programming import share_right
 from perennial.storages import SQLite
+from perennial.symbolic_regression import explained_share
+from perennial.synthesis.base import answers, same_value
 from perennial.task import content_hashes
 
 SHOWN_ROWS = 5
@@ -39,28 +43,46 @@ def evaluate_on(
         known = unpack_array(storage.get(history.sensed["row_hashes"]))
     finally:
         storage.close()
-    frame = model.codec.read(data, encoding=encoding)
-    target = model.codec.encode_target(frame)
-    inputs = model.codec.encode(frame)
-    seen = np.isin(content_hashes(inputs, target), known)
+    scored = _program_scored if not model.codec.batched else _scored
+    seen, figures = scored(model, history, data, known, encoding)
     if seen.any() and not allow_overlap:
         raise DataError(
-            f"{int(seen.sum())} of {frame.rows} rows were in the data this model was grown on.",
+            f"{int(seen.sum())} of {len(seen)} rows were in the data this model was grown on.",
             where=f"{data}, rows {', '.join(str(row) for row in np.flatnonzero(seen)[:SHOWN_ROWS] + 1)}",
             why="A model scores better on rows it has seen; the figure would flatter.",
             todo="Leave those rows out, or accept them with --allow-overlap.",
         )
-    metric = metrics.resolve(history.protocol["metric"])
-    prediction = model.predict_values(inputs)
-    low, high = metrics.interval(metric, target, prediction, seed=history.created["seed"])
     return {
         "study": history.created["name"],
-        "metric": metric.name,
-        "direction": metric.direction,
-        "value": float(metric(target, prediction)),
-        "low": low,
-        "high": high,
-        "n": frame.rows,
+        "metric": history.protocol["metric"],
+        "direction": history.protocol["direction"],
+        **figures,
         "baseline": history.common_sense["value"],
         "seen": int(seen.sum()),
     }
+
+
+def _scored(
+    model: Model, history: History, data: str, known: np.ndarray, encoding: str | None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Which rows were seen in training, and the figures."""
+    frame = model.codec.read(data, encoding=encoding)
+    target, inputs = model.codec.encode_target(frame), model.codec.encode(frame)
+    metric = metrics.resolve(history.protocol["metric"])
+    prediction = model.predict_values(inputs)
+    low, high = metrics.interval(metric, target, prediction, seed=history.created["seed"])
+    figures = {"value": float(metric(target, prediction)), "low": low, "high": high, "n": frame.rows}
+    return np.isin(content_hashes(inputs, target), known), figures
+
+
+def _program_scored(
+    model: Model, history: History, data: str, known: np.ndarray, encoding: str | None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    examples = model.codec.read_labelled(data, encoding=encoding)
+    known = np.concatenate([known, example_hashes([tuple(told["inputs"]) for told in history.answers])])
+    if history.protocol["metric"] == "r2":
+        figures = explained_share(model.program, examples.inputs, examples.outputs)
+    else:
+        given = answers(model.program, examples.inputs)
+        figures = share_right(list(map(same_value, given, examples.outputs)))
+    return np.isin(example_hashes(examples.inputs), known), figures

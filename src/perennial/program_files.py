@@ -77,7 +77,7 @@ def _module(model: Model) -> str:
             fitted(pair["output"], codec.output_type),
         )
         for pair in model.information.get("pairs", [])
-        if pair["given"] == pair["output"]
+        if pair["right"]
     ]
     told = result.get("examples", {})
     about = f"Found from {told.get('all', 'some')} examples; right on {told.get('right', 'some')} of them."
@@ -128,7 +128,7 @@ def predict(model: Model, data: str, output: str | None = None, **reading: Any) 
 def ask(inputs: tuple, answers: Sequence[Any]) -> Any:
     """Asks at the terminal which output is meant; an empty line or the end of input means none.
 
-    The answer is the number of a proposal, or the output itself as JSON or plain text.
+    The answer is the number of a proposal, or the output itself as people write it.
     """
     print(f"For {', '.join(map(repr, inputs))} the programs that fit say:", file=sys.stderr)
     different = list(dict.fromkeys(map(repr, answers)))
@@ -143,12 +143,11 @@ def ask(inputs: tuple, answers: Sequence[Any]) -> Any:
     line = sys.stdin.readline().rstrip("\n")
     if not line:
         return None
-    if line.isdigit() and 1 <= int(line) <= len(different):
+    if line.isascii() and line.isdigit() and 1 <= int(line) <= len(different):
         return next(answer for answer in answers if repr(answer) == different[int(line) - 1])
-    try:
-        return json.loads(line)
-    except ValueError:
-        return line
+    if line.startswith('"') and line.endswith('"') and len(line) > 1:
+        return line[1:-1]
+    return line
 
 
 def write_report(model: Model, folder: Path) -> Path:
@@ -158,7 +157,7 @@ def write_report(model: Model, folder: Path) -> Path:
         f"<tr><td>{pair['place'] + 1}</td><td>{escape(json.dumps(pair['inputs'], ensure_ascii=False))}</td>"
         f"<td>{escape(json.dumps(pair['output'], ensure_ascii=False))}</td>"
         f"<td>{escape(json.dumps(pair['given'], ensure_ascii=False))}"
-        f"{'' if pair['given'] == pair['output'] else ' (missed)'}</td></tr>"
+        f"{'' if pair['right'] else ' (missed)'}</td></tr>"
         for pair in pairs
     )
     others = "".join(f"<pre>{escape(source)}</pre>" for source in result.get("others", []))

@@ -8,28 +8,35 @@ program and the examples that it misses are always there.
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from perennial.errors import DataError
-from perennial.history import History
-from perennial.lang import Lambda, Literal, Program, to_source
+from perennial.errors import DataError, TypeMismatch
+from perennial.journal import Listener
+from perennial.lang import Lambda, Literal, Program, Text, Type, to_source
 from perennial.metrics import wilson
-from perennial.modalities.examples import ExampleSet, fitted, plain, sense_examples, with_rows
+from perennial.modalities.examples import (
+    ExampleSet,
+    fitted,
+    joined_types,
+    plain,
+    sense_examples,
+    type_of,
+    with_rows,
+)
 from perennial.model import Model
+from perennial.program_study import ProgramStudy
 from perennial.spaces.grammar import Grammar
-from perennial.storages import Memory, SQLite, Storage
-from perennial.synthesis.base import UNANSWERED, Clock, Engine, Examples, Found, answers, same_value
+from perennial.synthesis.base import UNANSWERED, Budget, Engine, Examples, Found, answers, same_value
+from perennial.synthesis.ranking import Ranked, ranked
 from perennial.task import Task
-from perennial.weights import Weights
 
-MEMORY = 2**31
 FEWEST_TO_HOLD_BACK = 6
 HELD_BACK = 1 / 3
 CANDIDATES_KEPT = 8
@@ -38,49 +45,46 @@ STOP_WHEN_COMPLETE = 0.5
 SHARE_OF_SPECIAL = 0.8
 NEEDS_NO_WORDS = ("text witnesses", "grids")
 MOST_QUESTIONS = 10
-UNLABELLED_LOOKED_AT = 500
+PAIRS_SHOWN = 20
+
+Engines = Callable[[Examples], Iterable[Engine]]
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """What the programs that fit say about rows without an output.
+class Search:
+    """What is known while a program is looked for.
 
     Args:
-        programs: how many fit and differ from one another there.
-        rows: places of the rows on which they differ, the most disputed first.
-        answers: for each of these rows, what each program says.
+        examples: what it must do.
+        budget: for all of it.
+        heard: is told of each program that is better than all before.
     """
 
-    programs: int = 0
-    rows: tuple[int, ...] = ()
-    answers: tuple[tuple, ...] = ()
-
-    def text(self) -> str:
-        """In a sentence."""
-        if self.programs < 2:
-            return ""
-        rows = f"{len(self.rows)} row{'s' if len(self.rows) != 1 else ''}"
-        return f"{self.programs} programs fit; they differ on {rows}"
-
-
-@dataclass
-class Search:
-    """What is known while a program is looked for."""
-
-    examples: Examples
-    clock: Clock
-    found: list[Found] = field(default_factory=list)
-    tried: int = 0
+    def __init__(
+        self, examples: Examples, budget: Budget, heard: Callable[[Found], None] = lambda found: None
+    ) -> None:
+        self.examples, self.budget, self.heard = examples, budget, heard
+        self.found: list[Found] = []
+        self.tried = 0
+        self.validation: dict[str, Any] | None = None
 
     @property
     def best(self) -> Found | None:
         """The best program so far: most examples, then the shortest."""
-        return min(self.found, key=lambda found: found.order) if self.found else None
+        return self.found[0] if self.found else None
+
+    @property
+    def done(self) -> bool:
+        """Whether a program satisfies as many examples as it needs to."""
+        return self.best is not None and self.best.right >= self.examples.needed
 
     def add(self, found: Found) -> None:
         """Remembers a program, and forgets those that are far behind."""
         self.tried += 1
+        if any(found.program is known.program for known in self.found):
+            return
         self.found = sorted([*self.found, found], key=lambda each: each.order)[: 4 * CANDIDATES_KEPT]
+        if self.found[0] is found:
+            self.heard(found)
 
 
 def engines_for(examples: Examples) -> Iterator[Engine]:
@@ -119,21 +123,24 @@ def grow_program(
     out: str | Path | None = None,
     seed: int = 0,
     memory: int | None = None,
+    listeners: Sequence[Listener] = (),
     configuration: dict[str, Any] | None = None,
     ask: Callable[[tuple, Sequence[Any]], Any] | None = None,
-    engines: Callable[[Examples], Iterable[Engine]] = engines_for,
+    engines: Engines = engines_for,
 ) -> Model:
     """The program that maps the inputs of a task to its outputs.
 
     Args:
         task: of modality `examples`.
         seconds: for everything.
-        out: the study folder; a finished study is given back as it is. `None` keeps nothing on disk.
+        out: the study folder; a finished study is given back as it is, one that was interrupted goes on. `None`
+            keeps nothing on disk.
         seed: which examples are held back.
-        memory: bytes that an engine may hold.
+        memory: bytes that the search may take beyond what the process holds at its start.
+        listeners: hear events and ticks while it runs.
         configuration: what to note in the journal about how this was called.
-        ask: gives the output for inputs on which programs differ, or None to go on without; it is told what they
-            say.
+        ask: gives the output for inputs on which programs differ, as a value or as people write it, or None to go on
+            without; it is told what they say. Rows whose outputs were held back for the test are not asked about.
         engines: which engines look for it.
 
     Returns:
@@ -142,121 +149,146 @@ def grow_program(
     Raises:
         DataError: nothing that could be tried gives any answer.
     """
-    clock = Clock(seconds)
-    storage: Storage = Memory() if out is None else SQLite(out)
-    try:
-        journal = Journal(storage)
-        if out is not None and (stored := _finished(journal.history, task, Path(out), seconds)):
+    with ProgramStudy(
+        task, metric="examples_right", out=out, seed=seed, seconds=seconds, memory=memory, listeners=listeners,
+        configuration=configuration,
+    ) as study:  # fmt: skip
+        if (stored := study.stored()) is not None and not (ask and stored.result["agreement"]["differing"]):
             return stored
-        journal.begin(task, out, seed, seconds, configuration)
-        return _grown(task, journal, clock, out, seed, memory or MEMORY, ask, engines)
-    finally:
-        storage.close()
+        for told in study.history.answers:
+            task = _with_answer(task, told["inputs"], told["output"])
+        study.begin([_protocol(task)], sealed_rows(task))
+        return _grown(study, task, ask, engines)
 
 
-class Journal:
-    """Writes events and keeps the history that they tell."""
-
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
-        self.history = History.of(storage.events())
-
-    def emit(self, kind: str, /, **data: Any) -> None:
-        """One event."""
-        number = self.storage.append(kind, data)
-        event = self.storage.events(number - 1)[0]
-        self.history.apply(event)
-
-    def begin(self, task: Task, out: Any, seed: int, seconds: float, configuration: dict | None) -> None:
-        """What is known before the search."""
-        name = Path(out).name if out is not None else task.name
-        if not self.history.created:
-            path = str(task.origin.get("path", "in memory"))
-            self.emit(
-                "created", name=name, data=path, task=task.name, fingerprint=task.fingerprint, seed=seed,
-                configuration=configuration or {},
-            )  # fmt: skip
-        self.emit("session", budget=seconds)
-        self.emit("stage", name="sense", text=f"reading {task.rows} examples")
-        self.emit("sensed", **task.describe())
+def sealed_rows(task: Task) -> int:
+    """Rows whose outputs people held back for one test."""
+    return 0 if task.held_back is None else len(task.held_back)
 
 
-def _finished(history: History, task: Task, folder: Path, seconds: float) -> Model | None:
-    """The model of a study of the same examples that is complete, or had as much time."""
-    if history.finished is None or history.created.get("fingerprint") != task.fingerprint:
-        return None
-    result = history.finished["result"]
-    if (
-        result["examples"]["right"] < result["examples"]["all"]
-        and seconds > history.finished["seconds"] + 1.0
-    ):
-        return None
-    return Model.load(folder / "best").with_information(result=result, report=summary(result))
+def _protocol(task: Task) -> str:
+    """How a program is judged, in a sentence."""
+    held = len(_held_back(examples_of(task), 0))
+    if not held:
+        return "there are too few examples to hold some back: a program is built from all of them"
+    return f"a program is first built without {held} of the examples and accepted when it is right on them"
 
 
-def _grown(
-    task: Task, journal: Journal, clock: Clock, out: Any, seed: int, memory: int, ask: Any, engines: Any
-) -> Model:
+def _grown(study: ProgramStudy, task: Task, ask: Any, engines: Engines) -> Model:
     examples = examples_of(task)
     baseline = constant(examples)
-    share = sum(baseline.satisfied) / len(examples)
-    save_program(task, baseline.program, out, {})
-    journal.emit(
-        "baseline", name="constant", program=to_source(baseline.program), value=share, score=share,
-        weights=[], predictions=None, at=clock.spent,
-    )  # fmt: skip
-    journal.emit("stage", name="search", text=f"programs from {', '.join(map(str, examples.types))}")
-    search, validation = searched(examples, clock, seed, memory, engines)
-    asked = 0
-    while ask is not None and asked < MOST_QUESTIONS and not clock.over:
-        told = agreement(search)
-        reply = ask(examples.unlabelled[told.rows[0]], told.answers[0]) if told.rows else None
-        if reply is None:
-            break
-        asked += 1
-        task = _with_answer(task, examples, told.rows[0], reply)
-        examples = examples_of(task)
-        search, validation = searched(examples, clock, seed, memory, engines)
-    best = search.best if search.best is not None else baseline
-    beaten = best is not baseline and (best.complete or sum(best.satisfied) > sum(baseline.satisfied))
-    chosen = best if beaten else baseline
-    told = agreement(search)
-    return _remembered(task, journal, clock, out, examples, chosen, beaten, share, validation, told, search)
+    study.baseline("constant", baseline.program, baseline.right / len(examples))
+
+    def opened(examples: Examples, known: Sequence[Found]) -> Search:
+        def heard(found: Found) -> None:
+            share = found.right / len(examples)
+            study.heard(found.program, share, found.engine, found.cost, found.order)
+
+        search = Search(examples, study.budget, heard)
+        for found in known:
+            search.add(_judged(found, examples))
+        return search
+
+    known = [Found(program, told["cost"], (), told["engine"]) for program, told in study.known()]
+    search = opened(examples, known)
+    with study.searching(f"programs from {', '.join(map(str, examples.types))}"):
+        look(search, study.seed, engines)
+    asked = 0 if ask is None or sealed_rows(task) else MOST_QUESTIONS
+    while asked and not study.budget.over and (answered := _asked(study, task, search, ask)) is not None:
+        asked -= 1
+        if answered is not task:
+            task = answered
+            search = opened(examples_of(task), search.found)
+            with study.searching("programs that give this answer too"):
+                look(search, study.seed, engines)
+    return _finished(study, task, search)
 
 
-def searched(
-    examples: Examples, clock: Clock, seed: int, memory: int, engines: Callable
-) -> tuple[Search, dict[str, Any] | None]:
+def _asked(study: ProgramStudy, task: Task, search: Search, ask: Callable) -> Task | None:
+    """The task with an answer more; the same when the answer cannot be one; None when there is none to be had."""
+    told, examples = ranked(search.found, search.examples), search.examples
+    rows = [row for row in told.telling() if examples.unlabelled[row] not in examples.inputs]
+    if not rows:
+        return None
+    inputs, began, reply = examples.unlabelled[rows[0]], time.monotonic(), None
+    with study.stoppable():
+        reply = ask(inputs, told.said(rows[0]))
+    study.budget.pause(time.monotonic() - began)
+    if reply is None or study.interrupted:
+        return None
+    try:
+        reply = _as_output(reply, examples.output_type)
+        answered = _with_answer(task, inputs, reply)
+    except DataError as error:
+        study.emit("verdict", stage="ask", text=str(error), data={})
+        return task
+    study.answered(inputs, reply)
+    return answered
+
+
+def _as_output(reply: Any, kind: Type) -> Any:
+    """An answer as a value of the output's type.
+
+    Raises:
+        DataError: it is none.
+    """
+    if isinstance(reply, str) and kind != Text:
+        try:
+            reply = json.loads(reply)
+        except ValueError:
+            pass
+    try:
+        if joined_types(type_of(reply), kind) == kind:
+            return fitted(reply, kind)
+    except (TypeMismatch, DataError):
+        pass
+    raise DataError(f"The answer is to be {kind}, received {reply!r}.", todo="Write it as JSON does.")
+
+
+def look(search: Search, seed: int, engines: Engines = engines_for) -> None:
     """Programs for all examples, and how the program that was built from a part of them did on the rest."""
-    search, validation = Search(examples, clock), None
-    different = sorted({repr(row): place for place, row in enumerate(examples.inputs)}.values())
-    if len(different) >= FEWEST_TO_HOLD_BACK:
-        order = np.random.default_rng(seed).permutation(different)
-        held = sorted(int(place) for place in order[: round(len(different) * HELD_BACK)])
+    examples = search.examples
+    if held := _held_back(examples, seed):
+        different = _different(examples)
         part = examples.subset([place for place in different if place not in held])
-        first = Search(part, clock.share(SHARE_OF_FIRST))
-        run_engines(first, memory, engines)
+        first = Search(
+            part, search.budget.share(SHARE_OF_FIRST), lambda found: search.add(_judged(found, examples))
+        )
+        run_engines(first, engines)
         for found in first.found:
             if found.complete:
                 search.add(_judged(found, examples))
-        validation = _validation(first, examples, held)
-        if search.best is not None and search.best.complete:
-            return search, validation
-    run_engines(search, memory, engines)
-    return search, validation
+        search.validation = _validation(first, examples, held)
+        if search.done:
+            return
+    run_engines(search, engines)
 
 
-def run_engines(search: Search, memory: int, engines: Callable) -> None:
+def _different(examples: Examples) -> list[int]:
+    """Places of the examples, one for each different input."""
+    return sorted({repr(row): place for place, row in enumerate(examples.inputs)}.values())
+
+
+def _held_back(examples: Examples, seed: int) -> list[int]:
+    """Places of the examples that a program is first built without; none when there are few."""
+    different = _different(examples)
+    if len(different) < FEWEST_TO_HOLD_BACK:
+        return []
+    order = np.random.default_rng(seed).permutation(different)
+    return sorted(int(place) for place in order[: round(len(different) * HELD_BACK)])
+
+
+def run_engines(search: Search, engines: Engines = engines_for) -> None:
     """Lets engines run one after another, most of the time for those that know the types; ends when one is done."""
     examples, grammar = search.examples, None
     for engine in engines(examples):
-        if search.clock.over or (grammar := _grammar(engine, examples, grammar)) is None:
+        if search.budget.over or (grammar := _grammar(engine, examples, grammar)) is None:
             continue
         began, complete = time.monotonic(), None
-        share = search.clock.left * (SHARE_OF_SPECIAL if engine.name in NEEDS_NO_WORDS else 1.0)
-        for found in engine.run(examples, grammar, share, memory):
+        share = search.budget.share(SHARE_OF_SPECIAL if engine.name in NEEDS_NO_WORDS else 1.0)
+        for found in engine.run(examples, grammar, share):
             search.add(found)
-            if found.complete and complete is None:
+            if search.done and complete is None:
                 complete = time.monotonic() - began
             if complete is not None and time.monotonic() - began > 2 * complete + STOP_WHEN_COMPLETE:
                 break
@@ -297,94 +329,57 @@ def constant(examples: Examples) -> Found:
     return Found(program, 0, satisfied, "baseline")
 
 
-def agreement(search: Search) -> Agreement:
-    """Where the programs that satisfy as many examples as the best differ on rows without an output."""
-    best = search.best
-    rows = search.examples.unlabelled[:UNLABELLED_LOOKED_AT]
-    if best is None or not rows or not any(best.satisfied):
-        return Agreement()
-    level = [found for found in search.found if sum(found.satisfied) == sum(best.satisfied)]
-    kinds: dict[tuple, tuple] = {}
-    for found in level:
-        said = answers(found.program, rows)
-        if UNANSWERED not in said or not kinds:
-            kinds.setdefault(tuple(map(repr, said)), said)
-    kept = list(kinds.values())[:CANDIDATES_KEPT]
-    disputed = []
-    for place in range(len(rows)):
-        different = len({repr(said[place]) for said in kept})
-        if different > 1:
-            disputed.append((-different, place))
-    order = tuple(place for _, place in sorted(disputed))
-    return Agreement(len(kept), order, tuple(tuple(said[place] for said in kept) for place in order))
-
-
-def _with_answer(task: Task, examples: Examples, place: int, reply: Any) -> Task:
+def _with_answer(task: Task, inputs: Sequence[Any], reply: Any) -> Task:
+    """The task with one more example, whose input was among the unlabelled ones."""
+    examples, codec = examples_of(task), task.schema
     told = ExampleSet(
         examples.names, examples.types, examples.output_type, examples.inputs, examples.outputs,
-        examples.unlabelled, (), task.schema.table, task.origin,
+        examples.unlabelled, (), codec.table, task.origin,
     )  # fmt: skip
-    told = with_rows(told, examples.unlabelled[place], fitted(reply, examples.output_type))
+    told = with_rows(told, codec.arguments(inputs), fitted(reply, examples.output_type))
     return Task.of(sense_examples(told, task.name, examples.tolerance))
 
 
-def _remembered(
-    task: Task, journal: Journal, clock: Clock, out: Any, examples: Examples, chosen: Found, beaten: bool,
-    share: float, validation: dict | None, told: Agreement, search: Search,
-) -> Model:  # fmt: skip
-    test = _tested(task, chosen.program)
-    source = to_source(chosen.program)
-    result = {
-        "study": journal.history.created["name"],
-        "out": str(out) if out is not None else None,
-        "modality": "examples",
-        "problem": "program",
-        "metric": "examples_right",
-        "direction": "maximize",
-        "baseline": share,
-        "validation": None if validation is None else validation["value"],
-        "test": test,
-        "human": None,
-        "seconds": round(clock.spent, 2),
-        "budget": clock.seconds,
+def _finished(study: ProgramStudy, task: Task, search: Search) -> Model:
+    examples, best = search.examples, search.best
+    baseline = constant(examples)
+    beaten = best is not None and (best.complete or best.right > baseline.right)
+    chosen = best if beaten else baseline
+    told = ranked(search.found, examples)
+    figures = {
         "trials": search.tried,
-        "failed": 0,
-        "program": source,
-        "reused": [],
-        "report": str(Path(out) / "report.html") if out is not None else None,
         "examples": {
-            "right": sum(chosen.satisfied), "all": len(examples), "missed": list(chosen.missed)[:20],
+            "right": chosen.right, "all": len(examples), "missed": list(chosen.missed)[:PAIRS_SHOWN],
         },
         "bits": chosen.cost,
         "engine": chosen.engine,
-        "agreement": {
-            "programs": told.programs, "rows": list(told.rows)[:20],
-            "answers": [list(map(_said, said)) for said in told.answers[:20]],
-        },
+        "agreement": _agreement(told, chosen),
         "others": [to_source(each.program) for each in search.found[1:4] if each.complete],
-        "beaten": beaten,
-        "interrupted": False,
     }  # fmt: skip
-    journal.emit(
-        "chosen", kind="program" if beaten else "baseline", value=sum(chosen.satisfied) / len(examples),
-        score=sum(chosen.satisfied) / len(examples), program=source, confirmed=bool(validation), replicas=1,
-        at=clock.spent,
+    return study.finish(
+        chosen.program, chosen.right / len(examples), kind="program" if beaten else "baseline",
+        judged_on="the examples",
+        complete=chosen.right >= examples.needed, figures=figures, pairs=_pairs(examples, chosen),
+        validation=None if search.validation is None else search.validation["value"],
+        test=lambda program: _tested(task, program), summary=summary,
     )  # fmt: skip
-    if test is not None:
-        journal.emit("test", **test, baseline=share, program=source)
-    pairs = _pairs(examples, chosen)
-    journal.emit("analysis", pairs=pairs)
-    model = save_program(
-        task, chosen.program, out, {"result": result, "report": summary(result), "pairs": pairs}
-    )
-    journal.emit("clock", seconds=clock.spent)
-    journal.emit("finished", seconds=clock.spent, result=result)
-    return model
+
+
+def _agreement(told: Ranked, chosen: Found) -> dict[str, Any]:
+    rows = told.differing[:PAIRS_SHOWN]
+    return {
+        "programs": len(told.programs),
+        "fit": chosen.complete,
+        "rows": list(rows),
+        "differing": len(told.differing),
+        "answers": [list(map(_said, told.said(row))) for row in rows],
+    }
 
 
 def _pairs(examples: Examples, chosen: Found) -> list[dict[str, Any]]:
     """Some examples and what the program gives, those that it misses first."""
-    places = [*chosen.missed, *(place for place, good in enumerate(chosen.satisfied) if good)][:20]
+    good = (place for place, right in enumerate(chosen.satisfied) if right)
+    places = [*chosen.missed, *good][:PAIRS_SHOWN]
     given = answers(chosen.program, [examples.inputs[place] for place in places])
     return [
         {
@@ -392,6 +387,7 @@ def _pairs(examples: Examples, chosen: Found) -> list[dict[str, Any]]:
             "inputs": plain(examples.inputs[place]),
             "output": plain(examples.outputs[place]),
             "given": _said(said),
+            "right": chosen.satisfied[place],
         }
         for place, said in zip(places, given, strict=True)
     ]
@@ -401,22 +397,19 @@ def _said(value: Any) -> Any:
     return None if value is UNANSWERED else plain(value)
 
 
-def _tested(task: Task, program: Lambda) -> dict[str, Any] | None:
-    """How the program does on outputs that people held back: asked once, at the end."""
-    if task.held_back is None or not len(task.held_back) or not task.unlabelled:
+def _tested(task: Task, program: Program) -> dict[str, Any] | None:
+    """How the program does on outputs that people held back."""
+    if not sealed_rows(task):
         return None
     given = answers(program, task.schema.rows(task.unlabelled))
-    right = sum(map(same_value, given, task.held_back))
-    low, high = wilson(right / len(given), len(given))
-    return {"value": right / len(given), "low": low, "high": high, "n": len(given)}
+    return share_right(list(map(same_value, given, task.held_back)))
 
 
-def save_program(task: Task, program: Program, out: Any, information: dict[str, Any]) -> Model:
-    """The model of a program, which has no weights; saved in the study folder where there is one."""
-    model = Model(program, (Weights({}),), task.schema, information)
-    if out is not None:
-        model.save(Path(out) / "best")
-    return model
+def share_right(right: Sequence[bool]) -> dict[str, Any]:
+    """The share that is right, with a 95 % interval (Wilson 1927)."""
+    share = sum(right) / len(right)
+    low, high = wilson(share, len(right))
+    return {"value": share, "low": low, "high": high, "n": len(right)}
 
 
 def summary(result: dict[str, Any]) -> str:
@@ -428,12 +421,13 @@ def summary(result: dict[str, Any]) -> str:
         lines[-1] += f"; it misses example{'s' if count - right > 1 else ''} {missed}"
     if result["validation"] is not None:
         lines.append(
-            f"built from a part of the examples, it was right on {result['validation']:.0%} of the others"
+            f"a program built from a part of the examples was right on {result['validation']:.0%} of the others"
         )
     told = result["agreement"]
     if told["programs"] > 1 and told["rows"]:
         lines.append(
-            f"{told['programs']} programs fit; they differ on {len(told['rows'])} of the rows to predict: "
+            f"{told['programs']} programs {'fit' if told['fit'] else 'are as good'}; they differ on "
+            f"{told['differing']} of the rows to predict: "
             f"row {told['rows'][0] + 1} is " + " or ".join(dict.fromkeys(map(repr, told["answers"][0])))
         )
     if result["test"]:
@@ -441,6 +435,8 @@ def summary(result: dict[str, Any]) -> str:
         lines.append(
             f"test: {test['value']:.0%} [{test['low']:.0%}, {test['high']:.0%}] of {test['n']} right"
         )
+    if result["memory_full"] and right < count:
+        lines.append("the search ended early: it had used its memory (--memory)")
     return "\n".join(lines)
 
 

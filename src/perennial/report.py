@@ -18,6 +18,7 @@ from perennial.charts import all_charts
 from perennial.history import History, Record
 
 SCRIPTS = ("vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
+LONGEST_VALUE = 60
 REPORT_NAME, CARD_NAME, README_NAME = "report.html", "card.md", "README.txt"
 
 
@@ -63,7 +64,7 @@ def context(history: History) -> dict[str, Any]:
         "sensed": history.sensed,
         "protocol": history.protocol,
         "chosen": chosen,
-        "test": history.test,
+        "test": history.tested,
         "baseline": history.common_sense,
         "board": board(history)[:40],
         "program": chosen["program"]
@@ -108,6 +109,22 @@ def board(history: History) -> list[dict[str, Any]]:
     return rows
 
 
+def programs(history: History) -> list[dict[str, Any]]:
+    """The programs that were found from examples and were better than all before, best first."""
+    rows = [
+        {name: entry[name] for name in ("value", "engine", "cost", "at", "program")}
+        for entry in reversed(history.found)
+    ]
+    return [
+        {"place": place, **row, "program": _one_line(row["program"])} for place, row in enumerate(rows, 1)
+    ]
+
+
+def _one_line(source: str) -> str:
+    """The body of a printed program, its lines joined."""
+    return "; ".join(line.strip() for line in source.strip().splitlines()[1:])
+
+
 def status(history: History) -> dict[str, Any]:
     """Where a study stands, and which part of the workers' time went to candidates.
 
@@ -115,6 +132,7 @@ def status(history: History) -> dict[str, Any]:
     to the last.
     """
     best = history.chosen or ({"value": history.best.value} if history.best else None)
+    best = history.current if history.found else best
     state = "finished" if history.finished else "interrupted" if history.interrupted else "unfinished"
     return {
         "study": history.created.get("name"),
@@ -123,8 +141,8 @@ def status(history: History) -> dict[str, Any]:
         "metric": history.protocol.get("metric"),
         "baseline": history.common_sense["value"] if history.common_sense else None,
         "best": best["value"] if best else None,
-        "test": history.test["value"] if history.test else None,
-        "trials": len(history.records),
+        "test": history.tested["value"] if history.tested else None,
+        "trials": len(history.records) + len(history.found),
         "failed": len(history.failed),
         "seconds": round(history.seconds_spent, 1),
         "budget": history.sessions[-1].get("budget") if history.sessions else None,
@@ -147,6 +165,8 @@ def between_trials(history: History) -> float | None:
 def verdict(history: History) -> str:
     """The study in one sentence."""
     chosen, baseline = history.chosen, history.common_sense
+    if history.found and history.current is not chosen:
+        return f"Not finished; the best program so far has {history.protocol['metric']} {history.current['value']:.4g}."
     if not chosen or not baseline:
         return "Only the baseline was fitted."
     metric = history.protocol["metric"]
@@ -154,9 +174,9 @@ def verdict(history: History) -> str:
         return (
             f"Nothing beat the baseline ({metric} {baseline['value']:.4g}); the baseline is what was saved."
         )
-    told = f"{metric} {chosen['value']:.4g} on validation against {baseline['value']:.4g} by common sense"
-    if history.test:
-        test = history.test
+    judged = chosen.get("judged_on", "validation")
+    told = f"{metric} {chosen['value']:.4g} on {judged} against {baseline['value']:.4g} by common sense"
+    if test := history.tested:
         told += f"; {test['value']:.4g} [{test['low']:.4g}, {test['high']:.4g}] on {test['n']} test rows, opened once"
     return told + "."
 
@@ -182,16 +202,30 @@ def explanation(history: History) -> tuple[dict[str, Any], str]:
         "importance": history.analysis.get("importance", []),
         "slices": history.analysis.get("slices", []),
         "worst": history.analysis.get("worst", []),
+        "missed": [pair for pair in history.analysis.get("pairs", []) if not pair["right"]],
+        "findings": [
+            f"{finding['what']} {finding['where']}" for finding in history.sensed.get("findings", [])
+        ],
         "columns": [
             {"name": c["name"], "kind": c["kind"], "reason": c["reason"]}
             for c in history.sensed.get("columns", [])
         ],
     }
-    lines = [verdict(history), "", "Columns:"]
-    lines += [f"  {column['name']}: {column['kind']} — {column['reason']}" for column in figures["columns"]]
+    lines = [verdict(history)]
+    if figures["columns"]:
+        lines += ["", "Columns:"]
+        lines += [
+            f"  {column['name']}: {column['kind']} — {column['reason']}" for column in figures["columns"]
+        ]
     for title, key in (("Decided:", "decided"), ("Judged by:", "protocol"), ("On the way:", "verdicts")):
         if figures[key]:
             lines += ["", title, *(f"  {text}" for text in figures[key])]
+    if figures["missed"]:
+        lines += ["", "Examples that it misses:"]
+        lines += [
+            f"  row {pair['place'] + 1}: {_short(pair['inputs'])} should give {_short(pair['output'])}, gives {_short(pair['given'])}"
+            for pair in figures["missed"]
+        ]
     if figures["importance"]:
         lines += ["", "The score falls by this much when a column is shuffled:"]
         lines += [f"  {entry['fall']:+.4f}  {entry['column']}" for entry in figures["importance"][:15]]
@@ -202,6 +236,11 @@ def explanation(history: History) -> tuple[dict[str, Any], str]:
             for s in figures["slices"]
         ]
     return figures, "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
 def failures(history: History) -> list[dict[str, Any]]:

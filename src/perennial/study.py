@@ -7,11 +7,9 @@ The steps that decide *what* is searched are in `workflow.py`; this file runs th
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
@@ -20,17 +18,17 @@ import numpy as np
 
 from perennial import strategies
 from perennial.assembly import kind_of
-from perennial.errors import StudyChanged, UsageError
+from perennial.errors import UsageError
 from perennial.evaluate import Ancestor, Bench, Outcome, Paused, derive_seed, pack_array, unpack_array
 from perennial.executors import Executor, Future, Inline, Job, Processes
-from perennial.history import History, Record
+from perennial.history import Record
+from perennial.journal import Journal, Listener
 from perennial.lang import Program, to_source
 from perennial.metrics import Metric
 from perennial.protocol import Protocol
 from perennial.scheduler import resolve as resolve_scheduler
 from perennial.spaces import Space
 from perennial.spaces.offers import space_for
-from perennial.storages import Memory, SQLite, Storage
 from perennial.task import Task
 from perennial.trial import Proposal, Trial
 
@@ -51,14 +49,6 @@ class Source(Interface):
     def ask(self, n: int) -> list[Proposal]: ...
 
     def tell(self, trial: Trial) -> None: ...
-
-
-class Listener(Interface):
-    """Hears each event as it is written, and a snapshot of the running state about five times a second."""
-
-    def on_event(self, event: Any) -> None: ...
-
-    def on_tick(self, snapshot: dict[str, Any]) -> None: ...
 
 
 class Listed:
@@ -181,10 +171,10 @@ class Study:
         configuration: dict[str, Any] | None = None,
         listeners: Sequence[Listener] = (),
     ) -> None:
-        self.task, self.seed, self.listeners = task, seed, list(listeners)
+        self.task, self.seed = task, seed
         self.folder = Path(out) if out is not None else None
-        self.storage: Storage = SQLite(self.folder) if self.folder is not None else Memory()
-        self.history = History.of(self.storage.events())
+        self.journal = Journal(self.folder, listeners)
+        self.storage, self.history = self.journal.storage, self.journal.history
         self.workers = default_workers() if workers is None else workers
         self.memory = memory
         self.stopping: str | None = None
@@ -192,7 +182,7 @@ class Study:
         self.deterministic = False
         self._executor: Executor | None = None
         self._stop_at: float | None = None
-        self._check_same_task()
+        self.journal.check(task)
         known = self.history.protocol.get("settings")
         proposed = protocol or Protocol.propose(task, seed=seed, metric=metric)
         self.protocol = Protocol.from_json(known) if known else proposed
@@ -206,8 +196,7 @@ class Study:
         )
         self.strategy = resolve_scheduler(scheduler, strategies.resolve(strategy, self.space, seed))
         self.clock = Clock(float("inf"), self.history.seconds_spent)
-        if not self.history.created:
-            self._emit_created(configuration or {})
+        self.journal.begin(task, seed=seed, sized_for=self.sized_for, configuration=configuration or {})
         for record in self.history.records:
             if record.trial.genotype is not None:
                 self.strategy.tell(record.trial)
@@ -216,12 +205,7 @@ class Study:
 
     def emit(self, kind: str, /, **data: Any) -> None:
         """Writes one event, applies it to the history and tells the listeners."""
-        data = _finite(data)
-        number = self.storage.append(kind, data)
-        event = WrittenEvent(number, time.time(), kind, data)
-        self.history.apply(event)
-        for listener in self.listeners:
-            listener.on_event(event)
+        self.journal.emit(kind, **data)
 
     def stage(self, name: str, text: str) -> None:
         """Opens a step of the workflow and says what it will do."""
@@ -239,57 +223,21 @@ class Study:
     def tick(self) -> None:
         """Tells the listeners where the study stands."""
         best = self.history.chosen or self.history.best
-        baseline = self.history.common_sense
-        snapshot = {
-            "doing": self.doing,
-            "stage": self.history.stages[-1]["name"] if self.history.stages else "sense",
-            "elapsed": self.clock.elapsed,
-            "left": self.clock.left,
-            "trials": len(self.history.records),
-            "failed": len(self.history.failed),
-            "metric": self.metric.name,
-            "best": best["value"] if isinstance(best, dict) else best.value if best else None,
-            "baseline": baseline["value"] if baseline else None,
-        }
-        for listener in self.listeners:
-            listener.on_tick(snapshot)
+        value = best["value"] if isinstance(best, dict) else best.value if best else None
+        self.journal.tick(self.doing, self.clock.elapsed, self.clock.left, self.metric.name, value)
 
     def close(self) -> None:
         """Ends the workers and lets go of the folder."""
         if self._executor is not None:
             self._executor.close()
             self._executor = None
-        self.storage.close()
+        self.journal.close()
 
     def __enter__(self) -> Study:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _check_same_task(self) -> None:
-        known = self.history.created.get("fingerprint")
-        if known is not None and known != self.task.fingerprint:
-            raise StudyChanged(
-                "This study was started on other data.",
-                where=f"{self.folder}: stored fingerprint {known[:12]}, now {self.task.fingerprint[:12]}",
-                why="Scores on different data cannot be compared, and the test set may differ.",
-                todo="Give the new data a folder of its own with --out, or restore the old file.",
-            )
-
-    def _emit_created(self, configuration: dict[str, Any]) -> None:
-        self.emit(
-            "created",
-            name=self.folder.name if self.folder else self.task.name,
-            data=str(self.task.origin.get("path", "in memory")),
-            task=self.task.name,
-            fingerprint=self.task.fingerprint,
-            seed=self.seed,
-            sized_for=self.sized_for,
-            configuration=configuration,
-            versions=_versions(),
-            machine=_machine(),
-        )
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -586,16 +534,6 @@ class Study:
 
 
 @dataclass(frozen=True)
-class WrittenEvent:
-    """An event as listeners hear it."""
-
-    number: int
-    time: float
-    kind: str
-    data: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class _Running:
     proposal: Proposal
     program: Program
@@ -608,37 +546,3 @@ def default_workers() -> int:
     return max(
         1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     )
-
-
-def _finite(value: Any) -> Any:
-    """The value in terms of JSON: what is not finite becomes None, tuples become lists."""
-    if isinstance(value, dict):
-        return {str(name): _finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return _finite(value.tolist())
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _versions() -> dict[str, str]:
-    packages = ("perennial", "numpy", "scikit-learn", "lightgbm", "keras", "torch", "duckdb")
-    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except ModuleNotFoundError:
-        return "not installed"
-
-
-def _machine() -> dict[str, Any]:
-    import psutil
-
-    return {
-        "system": platform.system(),
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "memory": psutil.virtual_memory().total,
-    }

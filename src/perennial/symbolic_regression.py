@@ -1,4 +1,4 @@
-"""`grow --as formula`: from columns of numbers to a formula, with the journal, folder and promises of any study.
+"""`grow` for numbers: from columns or examples of numbers to a formula, with the journal, folder and promises of any study.
 
 sense → baseline (the mean) → search on a part of the rows → judged on the rest → constants refitted on all → remember
 
@@ -8,20 +8,26 @@ is told on rows that it was not made from.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from perennial.lang import Int, Lambda, Literal, Real, to_source
+from perennial import metrics
+from perennial.errors import DataError
+from perennial.journal import Listener
+from perennial.lang import Int, Lambda, Literal, Real, Var
+from perennial.modalities.base import counted
 from perennial.model import Model
-from perennial.programming import Journal, examples_of, save_program
-from perennial.storages import Memory, SQLite, Storage
-from perennial.synthesis.base import UNANSWERED, Clock, Examples, answers
-from perennial.synthesis.formulas import Answer, find_formula
+from perennial.program_study import ProgramStudy
+from perennial.programming import examples_of, sealed_rows
+from perennial.synthesis.base import UNANSWERED, Examples, answers
+from perennial.synthesis.formulas import Answer, Discovery, answer_of, named
 from perennial.synthesis.formulas.algebra import values
 from perennial.synthesis.formulas.constants import fit_constants
-from perennial.synthesis.formulas.front import EXACT
+from perennial.synthesis.formulas.front import EXACT, Formula
 from perennial.task import Task
 
 FEWEST_TO_HOLD_BACK = 20
@@ -29,14 +35,14 @@ HELD_BACK = 0.2
 SHARE_OF_SEARCH = 0.9
 PAIRS_SHOWN = 20
 CLOSE = 1e-6
+WORTH_NOTING = 4.0  # bits
 
 
 def is_formula_task(task: Task) -> bool:
-    """Whether a task asks for numbers from numbers in a table."""
+    """Whether a task asks for real numbers from numbers."""
     codec = task.schema
     return (
         task.modality == "examples"
-        and bool(codec.table)
         and codec.output_type == Real
         and all(type_ in (Real, Int) for type_ in codec.types)
     )
@@ -48,7 +54,9 @@ def grow_formula(
     seconds: float = 60.0,
     out: str | Path | None = None,
     seed: int = 0,
+    memory: int | None = None,
     tolerance: float = 0.0,
+    listeners: Sequence[Listener] = (),
     configuration: dict[str, Any] | None = None,
 ) -> Model:
     """The formula for the target column of a table of numbers.
@@ -56,9 +64,12 @@ def grow_formula(
     Args:
         task: of modality `examples`, all columns numbers.
         seconds: for everything; it ends early when a formula is exact.
-        out: the study folder; `None` keeps nothing on disk.
+        out: the study folder; a finished study is given back as it is, one that was interrupted goes on. `None`
+            keeps nothing on disk.
         seed: which rows are held back, and every other random decision.
+        memory: bytes that the search may take beyond what the process holds at its start.
         tolerance: error that is good enough, as a share of the target's standard deviation, 0 to 1.
+        listeners: hear events and ticks while it runs.
         configuration: what to note in the journal about how this was called.
 
     Returns:
@@ -67,34 +78,62 @@ def grow_formula(
     Raises:
         DataError: a cell that is no finite number.
     """
-    clock = Clock(seconds)
-    storage: Storage = Memory() if out is None else SQLite(out)
-    try:
-        journal = Journal(storage)
-        journal.begin(task, out, seed, seconds, configuration)
-        return _grown(task, journal, clock, out, seed, tolerance)
-    finally:
-        storage.close()
+    with ProgramStudy(
+        task, metric="r2", out=out, seed=seed, seconds=seconds, memory=memory, listeners=listeners,
+        configuration=configuration,
+    ) as study:  # fmt: skip
+        if (stored := study.stored()) is not None:
+            return stored
+        examples = examples_of(task)
+        x, y = _numbers(examples)
+        searched, held = _parts(len(y), seed)
+        judged = f"a formula is made from {len(searched)} rows and judged on the {len(held)} others"
+        few = "there are too few rows to hold some back: a formula is judged on the rows it was made from"
+        study.begin([judged if len(held) else few], sealed_rows(task))
+        mean = Lambda(examples.names, Literal(float(y.mean())))
+        study.baseline("mean", mean, 0.0)
+        answer = _searched(study, x[searched], y[searched], examples.names, tolerance * float(y.std()))
+        validation = _explained(answer.program, x[held], y[held]) if len(held) else None
+        program = _refitted(answer, examples.names, x, y)
+        score = _explained(program, x, y) if validation is None else validation
+        return _finished(study, task, (x, y), answer, program if score > 0 else mean, validation, score)
 
 
-def _grown(task: Task, journal: Journal, clock: Clock, out: Any, seed: int, tolerance: float) -> Model:
-    examples = examples_of(task)
+def _numbers(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs `(n, d)` and outputs `(n,)`.
+
+    Raises:
+        DataError: a cell holds no finite number.
+    """
     x, y = np.array(examples.inputs, dtype=float), np.array(examples.outputs, dtype=float)
-    mean = Lambda(examples.names, Literal(float(y.mean())))
-    save_program(task, mean, out, {})
-    journal.emit(
-        "baseline", name="mean", program=to_source(mean), value=0.0, score=0.0, weights=[], predictions=None,
-        at=clock.spent,
-    )  # fmt: skip
-    journal.emit("stage", name="search", text=f"a formula of {', '.join(examples.names)}")
-    searched, held = _parts(len(y), seed)
-    answer = find_formula(
-        x[searched], y[searched], examples.names, seconds=SHARE_OF_SEARCH * clock.left, seed=seed,
-        tolerance=tolerance * float(y.std()),
-    )  # fmt: skip
-    validation = _explained(answer.program, x[held], y[held]) if len(held) else None
-    program = _refitted(answer, examples.names, x, y)
-    return _remembered(task, journal, clock, out, examples, (x, y), answer, program, validation)
+    bad = np.flatnonzero(~(np.isfinite(x).all(axis=1) & np.isfinite(y)))
+    if len(bad):
+        raise DataError(
+            f"A formula needs a finite number in every cell; {counted(len(bad), 'row')} lack one.",
+            where=f"row {', '.join(str(row + 1) for row in bad[:5])} of the rows with a target",
+            todo="Leave those rows out, or name other columns with --from.",
+        )
+    return x, y
+
+
+def _searched(
+    study: ProgramStudy, x: np.ndarray, y: np.ndarray, names: Sequence[str], tolerance: float
+) -> Answer:
+    """The front of formulas when the time is over, or when somebody ended the search."""
+    search = Discovery(x, y, seed=study.seed, tolerance=tolerance)
+
+    def heard(formula: Formula) -> None:
+        bits = search.front.description(formula)
+        program, explained = named(formula.program, names), 1.0 - formula.error
+        study.heard(program, explained, "formulas", formula.length, WORTH_NOTING * round(bits / WORTH_NOTING))
+
+    search.front.listener = heard
+    with study.searching(f"a formula of {', '.join(names)}"):
+        places = {name: Var(f"x{place}") for place, name in enumerate(names)}
+        for program, _ in study.known():
+            search.front.offer(program.body.substitute(places))
+        search.run(study.budget.share(SHARE_OF_SEARCH))
+    return answer_of(search.front, names)
 
 
 def _parts(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -114,78 +153,58 @@ def _refitted(answer: Answer, names: tuple[str, ...], x: np.ndarray, y: np.ndarr
 
 def _explained(program: Lambda, x: np.ndarray, y: np.ndarray) -> float:
     """The share of the variance that a formula explains (R²); rows without an answer count as the mean."""
-    said = values(program.body, dict(zip(program.names, x.T, strict=True)))
-    said = np.where(np.isfinite(said), said, y.mean())
+    said = _said(program, x, y)
     spread = float(np.sum((y - y.mean()) ** 2))
     left = float(np.sum((y - said) ** 2))
     return 1.0 - left / spread if spread else float(left == 0)
 
 
-def _remembered(
-    task: Task, journal: Journal, clock: Clock, out: Any, examples: Examples, data: tuple[np.ndarray, np.ndarray],
-    answer: Answer, program: Lambda, validation: float | None,
+def _said(program: Lambda, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What a formula gives, `(n,)`; the mean of `y` where it has no answer."""
+    said = values(program.body, dict(zip(program.names, x.T, strict=True)))
+    return np.where(np.isfinite(said), said, y.mean())
+
+
+def _finished(
+    study: ProgramStudy, task: Task, data: tuple[np.ndarray, np.ndarray], answer: Answer, program: Lambda,
+    validation: float | None, score: float,
 ) -> Model:  # fmt: skip
     x, y = data
-    source, explained = to_source(program), _explained(program, x, y)
-    score = explained if validation is None else validation
-    beaten = score > 0
-    given = answers(program, examples.inputs)
+    explained = _explained(program, x, y)
+    given = answers(program, list(map(tuple, x.tolist())))
     close = CLOSE * float(np.abs(y).max(initial=0.0))
     right = [
-        said is not UNANSWERED and abs(said - true) <= close for said, true in zip(given, y, strict=True)
+        said is not UNANSWERED and bool(abs(said - true) <= close)
+        for said, true in zip(given, y, strict=True)
     ]
-    test = _tested(task, program)
-    result = {
-        "study": journal.history.created["name"],
-        "out": str(out) if out is not None else None,
-        "modality": "examples",
+    figures = {
         "problem": "formula",
-        "metric": "r2",
-        "direction": "maximize",
-        "baseline": 0.0,
-        "validation": validation,
-        "test": test,
-        "human": None,
-        "seconds": round(clock.spent, 2),
-        "budget": clock.seconds,
         "trials": answer.tried,
-        "failed": 0,
-        "program": source,
-        "reused": [],
-        "report": str(Path(out) / "report.html") if out is not None else None,
         "examples": {
             "right": sum(right),
             "all": len(y),
-            "missed": [place for place, good in enumerate(right) if not good][:20],
+            "missed": [place for place, good in enumerate(right) if not good][:PAIRS_SHOWN],
         },
         "formula": _forms(program),
-        "exact": answer.exact,
+        "exact": bool(answer.exact),
         "explained": explained,
         "front": [
             {"formula": _forms(other)["python"], "unexplained": error, "length": length}
             for other, error, length in answer.front
         ],
         "engine": "formulas",
-        "agreement": {"programs": 1, "rows": [], "answers": []},
-        "beaten": beaten,
-        "interrupted": False,
+        "agreement": {"programs": 1, "fit": bool(answer.exact), "rows": [], "differing": 0, "answers": []},
     }
-    journal.emit(
-        "chosen", kind="program" if beaten else "baseline", value=score, score=score, program=source,
-        confirmed=validation is not None, replicas=1, at=clock.spent,
-    )  # fmt: skip
-    if test is not None:
-        journal.emit("test", **test, baseline=0.0, program=source)
     pairs = [
-        {"place": place, "inputs": list(examples.inputs[place]), "output": examples.outputs[place],
-         "given": None if given[place] is UNANSWERED else given[place]}
+        {"place": place, "inputs": x[place].tolist(), "output": float(y[place]),
+         "given": None if given[place] is UNANSWERED else given[place], "right": right[place]}
         for place in range(min(PAIRS_SHOWN, len(y)))
     ]  # fmt: skip
-    journal.emit("analysis", pairs=pairs)
-    model = save_program(task, program, out, {"result": result, "report": summary(result), "pairs": pairs})
-    journal.emit("clock", seconds=clock.spent)
-    journal.emit("finished", seconds=clock.spent, result=result)
-    return model
+    return study.finish(
+        program, score, kind="program" if score > 0 else "baseline", complete=bool(answer.exact),
+        judged_on="the rows it was made from" if validation is None else "rows held back", figures=figures,
+        validation=validation, pairs=pairs, test=lambda program: _tested(task, program), summary=summary,
+    )  # fmt: skip
 
 
 def _forms(program: Lambda) -> dict[str, str]:
@@ -195,12 +214,30 @@ def _forms(program: Lambda) -> dict[str, str]:
 
 
 def _tested(task: Task, program: Lambda) -> dict[str, Any] | None:
-    """R² on outputs that people held back: asked once, at the end."""
-    if task.held_back is None or not len(task.held_back) or not task.unlabelled:
+    """R² on outputs that people held back."""
+    if not sealed_rows(task):
         return None
-    x = np.array(list(task.schema.rows(task.unlabelled)), dtype=float)
-    value = _explained(program, x, np.array(task.held_back, dtype=float))
-    return {"value": value, "low": value, "high": value, "n": len(x)}
+    return explained_share(program, task.schema.rows(task.unlabelled), task.held_back)
+
+
+def explained_share(program: Lambda, inputs: Sequence[tuple], outputs: Sequence[float]) -> dict[str, Any]:
+    """R² of a formula on rows, with a 95 % interval.
+
+    Raises:
+        DataError: an output is no finite number.
+    """
+    x = np.array(list(inputs), dtype=float)
+    try:
+        y = np.array(list(outputs), dtype=float)
+    except (TypeError, ValueError):
+        y = np.array([math.nan])
+    if not np.isfinite(y).all():
+        raise DataError(
+            "An output to compare a formula with is no finite number.", todo="Leave that row out."
+        )
+    metric = metrics.resolve("r2")
+    low, high = metrics.interval(metric, y, _said(program, x, y), seed=0)
+    return {"value": _explained(program, x, y), "low": low, "high": high, "n": len(y)}
 
 
 def summary(result: dict[str, Any]) -> str:

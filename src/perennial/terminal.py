@@ -13,25 +13,10 @@ from typing import Any, TextIO
 PLAIN_LINE_SECONDS = 10.0
 
 
-def listener(stream: TextIO | None = None, quiet: bool = False):
-    """The listener that fits the stream: a live panel on a terminal, lines otherwise, nothing when quiet."""
+def listener(stream: TextIO | None = None, lively: bool = True):
+    """The listener that fits the stream: a live panel on a terminal, lines otherwise, or where questions are asked."""
     stream = stream or sys.stderr
-    if quiet:
-        return Silent()
-    return Live(stream) if stream.isatty() and not _dumb() else Lines(stream)
-
-
-class Silent:
-    """Says nothing."""
-
-    def on_event(self, event: Any) -> None:
-        """Ignored."""
-
-    def on_tick(self, snapshot: dict[str, Any]) -> None:
-        """Ignored."""
-
-    def close(self) -> None:
-        """Nothing to close."""
+    return Live(stream) if lively and stream.isatty() and not _dumb() else Lines(stream)
 
 
 class Lines:
@@ -145,13 +130,17 @@ def _test(data: dict[str, Any]) -> str:
     )
 
 
+def _chosen(data: dict[str, Any]) -> str:
+    return f"  chosen: {data['kind']}, {data['value']:.4g} on {data.get('judged_on', 'validation')}"
+
+
 _LINES = {
     "stage": lambda data: f"▸ {data['name']}: {data['text']}",
     "sensed": _sensed,
     "protocol": _protocol,
     "baseline": _baseline,
     "verdict": lambda data: f"  {data['text']}",
-    "chosen": lambda data: f"  chosen: {data['kind']}, validation {data['value']:.4g}",
+    "chosen": _chosen,
     "test": _test,
     "interrupted": lambda data: "  interrupted: the best so far is saved; the same command goes on",
 }

@@ -25,6 +25,7 @@ from perennial.confirmation import confirm
 from perennial.errors import WorkerError
 from perennial.evaluate import Bench, evaluate, pack_array, unpack_array
 from perennial.history import Record
+from perennial.journal import Listener
 from perennial.lang import Program, parse, to_source
 from perennial.model import Model
 from perennial.plan import Plan, budget_of
@@ -33,7 +34,7 @@ from perennial.programming import grow_program
 from perennial.protocol import Protocol
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
-from perennial.study import Listed, Listener, Screening, Study
+from perennial.study import Listed, Screening, Study
 from perennial.symbolic_regression import grow_formula, is_formula_task
 from perennial.task import Task
 from perennial.trial import Proposal
@@ -90,7 +91,7 @@ def grow(
         scheduler: how long to try it.
         seed: of every random decision.
         workers: processes; `None` is one a core.
-        memory: bytes a worker may use.
+        memory: bytes a worker may use; of examples, that the search may take.
         listeners: hear events and ticks while it runs.
         configuration: what to note in the journal about how this was called.
         ask: of examples, gives the output for inputs on which programs differ; see `grow_program`.
@@ -111,12 +112,12 @@ def grow(
     if is_formula_task(task):
         return grow_formula(
             task, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, configuration=configuration,
-            tolerance=task.origin.get("tolerance", 0.0),
+            memory=memory, listeners=listeners, tolerance=task.origin.get("tolerance", 0.0),
         )  # fmt: skip
     if task.modality == "examples":
         return grow_program(
-            task, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, memory=memory, configuration=configuration,
-            ask=ask,
+            task, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, memory=memory, listeners=listeners,
+            configuration=configuration, ask=ask,
         )  # fmt: skip
     judging = Protocol.propose(
         task,
@@ -590,7 +591,7 @@ def _explain_images(study: Study, answer: Candidate) -> None:
 def result(study: Study) -> dict[str, Any]:
     """The figures of a study as the command line prints them with `--json`."""
     history = study.history
-    test = history.test
+    test = history.tested
     return {
         "study": history.created["name"],
         "out": str(study.folder) if study.folder else None,

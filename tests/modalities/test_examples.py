@@ -10,7 +10,6 @@ from perennial.lang import Bool, Dict, Grid, Int, List, Option, Real, Text
 from perennial.modalities import codec_from_json
 from perennial.modalities.examples import (
     ExamplesCodec,
-    argument_name,
     examples_from,
     is_examples,
     joined_types,
@@ -18,8 +17,8 @@ from perennial.modalities.examples import (
     read_examples,
     table_examples,
     type_of,
-    unique_names,
 )
+from perennial.modalities.examples.reading import argument_name, unique_names
 from perennial.task import Task
 
 

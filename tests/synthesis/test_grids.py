@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from perennial.bench import grids as bench
+from perennial.bench.kept import Kept
 from perennial.errors import DataError
 from perennial.lang import Grid, evaluate
 from perennial.primitives import cells as c
 from perennial.primitives import grids as g
 from perennial.spaces.grammar import Grammar
-from perennial.synthesis.base import Examples
+from perennial.synthesis.base import Budget, Examples
 from perennial.synthesis.grids import GridSearch, guesses
 from perennial.synthesis.grids.bank import Bank, State, fingerprint
 from perennial.synthesis.grids.views import views
@@ -122,7 +123,7 @@ def test_the_engine_gives_programs_that_the_interpreter_finds_right():
     examples = Examples(("picture",), (Grid,), Grid, inputs, outputs, (inputs[0],))
     engine = GridSearch()
     assert engine.can_run(examples, None)
-    found = list(engine.run(examples, Grammar((), {"picture": Grid}, Grid), 4.0, 2**30))
+    found = list(engine.run(examples, Grammar((), {"picture": Grid}, Grid), Budget(4.0)))
     assert found and found[0].complete
     assert [each.cost for each in found] == sorted((each.cost for each in found), reverse=True)
     assert found[0].program.names == ("picture",)
@@ -134,7 +135,7 @@ def test_the_engine_gives_what_misses_least_when_nothing_fits():
     examples = Examples(
         ("grid",), (Grid,), Grid, tuple((g.to_tuple(x),) for x in grids_in), tuple(map(g.to_tuple, outputs))
     )
-    found = list(GridSearch().run(examples, Grammar((), {"grid": Grid}, Grid), 0.3, 2**30))
+    found = list(GridSearch().run(examples, Grammar((), {"grid": Grid}, Grid), Budget(0.3)))
     assert found and max(sum(each.satisfied) for each in found) >= 2
 
 
@@ -161,7 +162,7 @@ def test_the_bench_reads_files_it_has_never_seen(tmp_path):
     (tmp_path / "new.json").write_text(
         json.dumps({"train": [pair, other], "test": [{"input": [[5, 6]], "output": [[6, 5]]}]})
     )
-    figures = bench.run(data=str(tmp_path), seconds=2.0, seeds=1, only=())
+    figures = bench.run(data=str(tmp_path), seconds=2.0, seeds=1, only=(), kept=Kept(None))
     assert [row["right"] for row in figures["rows"]] == [True]
     empty = tmp_path / "nothing"
     empty.mkdir()

@@ -12,7 +12,7 @@ from perennial.lang import Int, Lambda, List, Literal, Var
 from perennial.primitives import vocabulary
 from perennial.spaces.grammar import grammar_for
 from perennial.synthesis import kernels
-from perennial.synthesis.base import UNANSWERED, Clock, Examples, answers
+from perennial.synthesis.base import UNANSWERED, Budget, Examples, answers
 from perennial.synthesis.columns import Bank, Workshop, packed
 from perennial.synthesis.lists import open_search
 from perennial.synthesis.rules import list_rules, scalar_rules
@@ -24,7 +24,7 @@ WORDS = tuple(vocabulary().values())
 def search_on(column, outputs, kind=LISTS, memory=1 << 26):
     examples = Examples(("xs",), (List(Int),), kind, tuple((one,) for one in column), tuple(outputs))
     grammar = grammar_for(WORDS, examples.names, examples.types, kind)
-    return open_search(examples, grammar, Clock(60.0), memory)
+    return open_search(examples, grammar, Budget(60.0, memory))
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +32,9 @@ def grown():
     generator = random.Random(3)
     column = [tuple(generator.randrange(-3, 12) for _ in range(size)) for size in (5, 0, 3, 7, 1, 4)]
     search = search_on(column, column)
-    clock = Clock(60.0)
+    budget = Budget(60.0)
     while search.workshop.level < 12:
-        for _ in search.workshop.grow(clock):
+        for _ in search.workshop.grow(budget):
             pass
     return column, search.workshop
 
@@ -74,7 +74,7 @@ def test_every_word_that_takes_a_function_agrees_with_the_interpreter():
     only = Workshop(workshop.banks, rules, workshop.longest, workshop.functions, workshop.domain)
     only.leaf("list", column, Var("xs"), 1)
     while only.level < 15:
-        for _ in only.grow(Clock(60.0)):
+        for _ in only.grow(Budget(60.0)):
             pass
     codes = set()
     for kind in ("int", "bool", "list"):
@@ -160,9 +160,9 @@ def test_a_full_bank_keeps_no_more_and_still_notices_the_goal():
     bank = workshop.banks["int"]
     with np.errstate(over="ignore"):
         bank.goal = bank.key(tuple(value - 1 for value in (2, 5, 9)))
-    clock = Clock(20.0)
+    budget = Budget(20.0)
     while workshop.level < 14:
-        for _ in workshop.grow(clock):
+        for _ in workshop.grow(budget):
             pass
     assert len(bank) == 12 and wanted is not None
     assert all(len(workshop.banks[kind]) <= workshop.banks[kind].room for kind in workshop.banks)
@@ -172,12 +172,12 @@ def test_without_numba_the_same_programs_are_found():
     script = (
         "from perennial.lang import Int, List\n"
         "from perennial.spaces.grammar import Grammar\n"
-        "from perennial.synthesis.base import Examples\n"
+        "from perennial.synthesis.base import Budget, Examples\n"
         "from perennial.synthesis.lists import ListSearch\n"
         "kind, rows = List(Int), (((3, 1, 2),), ((5, 4),), ((7, 9, 9, 1),))\n"
         "examples = Examples(('xs',), (kind,), kind, rows, ((2, 1, 3), (4, 5), (1, 9, 9, 7)))\n"
         "grammar = Grammar((), {'xs': kind}, kind)\n"
-        "print([str(one.program) for one in ListSearch().run(examples, grammar, 20.0, 1 << 24)][-1])\n"
+        "print([str(one.program) for one in ListSearch().run(examples, grammar, Budget(20.0, 1 << 24))][-1])\n"
     )
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     ran = subprocess.run(

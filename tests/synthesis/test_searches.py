@@ -10,10 +10,11 @@ from perennial.errors import DataError
 from perennial.lang import Bool, Int, Lambda, List, Literal, Pair, Text, Var, call, parse, to_source
 from perennial.primitives import vocabulary
 from perennial.spaces.grammar import Grammar, grammar_for
-from perennial.synthesis.base import UNANSWERED, Clock, Examples, Found, answers, judged, same_value
+from perennial.synthesis.base import UNANSWERED, Budget, Examples, Found, answers, same_value
 from perennial.synthesis.enumeration import Enumeration, argument_names, values_inside
 from perennial.synthesis.lists import ListSearch, chosen_places
 from perennial.synthesis.portfolio import Portfolio, usual_grammar
+from perennial.synthesis.ranking import judged
 
 WORDS = vocabulary()
 MEMORY = 1 << 27
@@ -29,7 +30,7 @@ def examples_of(rule, inputs=INPUTS, input_type=LISTS, output_type=LISTS, **more
 
 def best_of(engine, examples, seconds=20.0):
     best = None
-    for found in engine.run(examples, Grammar((), {}, examples.output_type), seconds, MEMORY):
+    for found in engine.run(examples, Grammar((), {}, examples.output_type), Budget(seconds, MEMORY)):
         assert isinstance(found, Found) and (best is None or found.order < best.order)
         best = found
     return best
@@ -51,7 +52,7 @@ RULES = {
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_on_lists_is_found_and_holds_on_new_ones(name):
     rule, kind = RULES[name]
-    found = best_of(ListSearch(patient=False), examples_of(rule, output_type=kind))
+    found = best_of(ListSearch(), examples_of(rule, output_type=kind))
     fresh = [(6, 9, 1, 3), (2, 2), (8, 0, 5, 5, 1, 4)]
     given = answers(found.program, [(value,) for value in fresh])
     assert found.complete and all(map(same_value, given, map(rule, fresh))), str(found.program)
@@ -59,9 +60,7 @@ def test_a_rule_on_lists_is_found_and_holds_on_new_ones(name):
 
 def test_cases_are_told_apart_by_a_condition():
     inputs = tuple(tuple(range(size, 2 * size)) for size in (1, 2, 3, 5, 6, 8, 9, 4))
-    found = best_of(
-        ListSearch(patient=False), examples_of(lambda xs: xs[::-1] if len(xs) > 4 else xs[1:], inputs)
-    )
+    found = best_of(ListSearch(), examples_of(lambda xs: xs[::-1] if len(xs) > 4 else xs[1:], inputs))
     assert found.complete and "if_(" in to_source(found.program)
 
 
@@ -69,7 +68,7 @@ def test_the_best_partial_program_and_what_it_misses_are_there():
     def mostly(xs):
         return (77, 3, 91, 20, 8) if xs == (5,) else xs[::-1]
 
-    found = best_of(ListSearch(patient=False), examples_of(mostly), seconds=6.0)
+    found = best_of(ListSearch(), examples_of(mostly), seconds=6.0)
     assert not found.complete or "if_(" in to_source(found.program)
     assert sum(found.satisfied) >= 5
 
@@ -77,7 +76,7 @@ def test_the_best_partial_program_and_what_it_misses_are_there():
 def test_an_engine_ends_within_its_seconds():
     noise = iter([(3, 99, 4), (1,), (), (8, 8, 1, 77), (23, 5), (0, 6, 40)])
     start = time.monotonic()
-    best_of(ListSearch(patient=False), examples_of(lambda xs: next(noise)), seconds=3.0)
+    best_of(ListSearch(), examples_of(lambda xs: next(noise)), seconds=3.0)
     assert time.monotonic() - start < 8.0  # generous: test machines are busy
 
 
@@ -96,7 +95,7 @@ def test_the_search_takes_the_longest_and_the_shortest_examples():
 
 
 def test_found_programs_can_be_written_and_read_back():
-    found = best_of(ListSearch(patient=False), examples_of(RULES["twice each"][0]))
+    found = best_of(ListSearch(), examples_of(RULES["twice each"][0]))
     assert parse(to_source(found.program), WORDS) is found.program
 
 
@@ -123,13 +122,15 @@ def test_enumeration_ends_within_its_seconds_and_room():
     noise = iter([(3, 99, 4), (1,), (), (8, 8, 1, 77), (23, 5), (0, 6, 40)])
     examples = examples_of(lambda xs: next(noise))
     start = time.monotonic()
-    for _ in Enumeration().run(examples, Grammar((), {}, LISTS), 2.0, 1 << 20):
+    for _ in Enumeration().run(examples, Grammar((), {}, LISTS), Budget(2.0, 1 << 20)):
         pass
     assert time.monotonic() - start < 6.0
 
 
 def test_a_portfolio_gives_better_and_better_programs():
-    found = list(Portfolio().run(examples_of(RULES["even ones"][0]), Grammar((), {}, LISTS), 15.0, MEMORY))
+    found = list(
+        Portfolio().run(examples_of(RULES["even ones"][0]), Grammar((), {}, LISTS), Budget(15.0, MEMORY))
+    )
     assert found[-1].complete
     assert all(one.order > other.order for one, other in itertools.pairwise(found))
 
@@ -186,24 +187,22 @@ def test_values_inside_are_gathered_by_type():
 
 
 def test_a_clock_shares_what_is_left():
-    clock = Clock(10.0)
-    assert 4.9 < clock.share(0.5).seconds <= 5.0 and not clock.over and Clock(0.0).over
+    budget = Budget(10.0)
+    assert 4.9 < budget.share(0.5).seconds <= 5.0 and not budget.over and Budget(0.0).over
 
 
 def test_the_memory_of_a_search_is_bounded():
     noise = iter([(3, 99, 4), (1,), (), (8, 8, 1, 77), (23, 5), (0, 6, 40)])
     examples = examples_of(lambda xs: next(noise))
-    best_of(ListSearch(patient=False), examples_of(RULES["reversed"][0]))  # the kernels are loaded
+    best_of(ListSearch(), examples_of(RULES["reversed"][0]))  # the kernels are loaded
     process, peak = psutil.Process(), 0
     before = process.memory_info().rss
-    for _ in ListSearch(patient=False).run(examples, Grammar((), {}, LISTS), 6.0, 64 << 20):
+    for _ in ListSearch().run(examples, Grammar((), {}, LISTS), Budget(6.0, 64 << 20)):
         peak = max(peak, process.memory_info().rss)
     assert max(peak, process.memory_info().rss) - before < 120 << 20
 
 
 def test_the_same_search_finds_the_same_program():
     rule, kind = RULES["place times item"]
-    first, second = (
-        best_of(ListSearch(patient=False), examples_of(rule, output_type=kind)) for _ in range(2)
-    )
+    first, second = (best_of(ListSearch(), examples_of(rule, output_type=kind)) for _ in range(2))
     assert first.program is second.program

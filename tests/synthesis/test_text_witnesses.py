@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from perennial.lang import Bool, Int, Real, Text
-from perennial.synthesis.base import UNANSWERED, Clock, Examples, answers
+from perennial.synthesis.base import UNANSWERED, Budget, Examples, answers
 from perennial.synthesis.witnesses.text import TextWitnesses, diverse
 from perennial.synthesis.witnesses.text.covers import Covers, common_prefix
 from perennial.synthesis.witnesses.text.parts import Part
@@ -53,7 +53,7 @@ def examples_of(pairs, asked=()):
 
 
 def best_of(examples):
-    found = list(TextWitnesses().run(examples, None, SECONDS))
+    found = list(TextWitnesses().run(examples, None, Budget(SECONDS)))
     return min(found, key=lambda each: each.order)
 
 
@@ -120,7 +120,7 @@ def test_a_search_ends_in_time():
 
     pairs = [(f"{n * 7919 % 1000} w{n} {n}", f"{n * 104729 % 1000}") for n in range(30)]
     start = time.process_time()
-    list(TextWitnesses().run(examples_of(pairs), None, 1.0))
+    list(TextWitnesses().run(examples_of(pairs), None, Budget(1.0)))
     assert time.process_time() - start < 3.0
 
 
@@ -145,10 +145,10 @@ def test_a_cover_is_the_cheapest_way_to_write_the_outputs():
         part("front", 2.0, "ab", "x"),
         part("back", 2.0, "cd", "yz"),
     ]
-    covers = Covers(parts, ["ab-cd", "x-yz"], Clock(10.0))
+    covers = Covers(parts, ["ab-cd", "x-yz"], Budget(10.0))
     front = covers.best(0b11)[0]
     assert [getattr(piece, "arguments", (piece,))[0] for piece in front.pieces] == ["front", "-", "back"]
-    cheap = Covers([part("whole", 3.0, "ab-cd", "x-yz"), *parts[1:]], ["ab-cd", "x-yz"], Clock(10.0))
+    cheap = Covers([part("whole", 3.0, "ab-cd", "x-yz"), *parts[1:]], ["ab-cd", "x-yz"], Budget(10.0))
     assert cheap.best(0b11)[0].pieces[0].arguments[0] == "whole"
 
 

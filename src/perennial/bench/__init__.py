@@ -15,7 +15,7 @@ from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 
 NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs")
-LONG = ("tables", "images", "morphism")
+LONG = ("tables", "images", "morphism", "programs")
 
 
 def run(

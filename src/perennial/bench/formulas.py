@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from typing import Any
 import numpy as np
 
 from perennial.bench import bar
+from perennial.bench.kept import Kept
+from perennial.bench.programs import row_of
 from perennial.errors import DataError, UsageError
 from perennial.lang.program import Literal, Program, Var, call
 from perennial.primitives import reals
@@ -215,7 +218,9 @@ def in_first_half(name: str) -> bool:
 # -- the bench ---------------------------------------------------------------------------------------------------------
 
 
-def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[str]) -> dict[str, Any]:
+def run(
+    *, data: str | None, seconds: float | None, seeds: int, only: Sequence[str], kept: Kept
+) -> dict[str, Any]:
     """Every puzzle once a seed, by perennial and by each rival that is installed.
 
     Args:
@@ -224,6 +229,7 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
         seeds: repetitions with other data.
         only: names of puzzles, of suites (`nguyen feynman classic`), or of halves (`first second`); all when empty,
             but for `classic`, which is asked for by name.
+        kept: results of earlier runs.
 
     Raises:
         UsageError: no data.
@@ -234,8 +240,13 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
     inner = folder / "symbolic-regression"
     chosen = [puzzle for puzzle in puzzles(inner if inner.is_dir() else folder) if _wanted(puzzle, only)]
     methods = {"perennial": _perennial} | {name: solve for name, solve in RIVALS.items() if find_spec(name)}
+    seconds = seconds or DEFAULT_SECONDS
     rows = [
-        _row(name, solve, puzzle, seed, seconds or DEFAULT_SECONDS)
+        row_of(
+            kept,
+            {"suite": "formulas", "task": puzzle.name, "method": name, "seed": seed, "seconds": seconds},
+            partial(_row, name, solve, puzzle, seed, seconds),
+        )
         for puzzle in chosen
         for seed in range(seeds)
         for name, solve in methods.items()
@@ -281,10 +292,11 @@ def _bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _perennial(
     puzzle: Puzzle, x: np.ndarray, y: np.ndarray, seconds: float, seed: int
 ) -> tuple[bool, str, float]:
-    from perennial.synthesis.formulas import discover
+    from perennial.synthesis.base import Budget
+    from perennial.synthesis.formulas import Discovery
     from perennial.synthesis.formulas.notation import to_infix
 
-    best = discover(x, y, seconds=seconds, seed=seed).best
+    best = Discovery(x, y, seed=seed).run(Budget(seconds)).best
     return equivalent(best.program, puzzle), to_infix(best.program), best.error
 
 

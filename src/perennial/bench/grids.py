@@ -12,12 +12,15 @@ import json
 import random
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from perennial.bench import bar
+from perennial.bench.kept import Kept
+from perennial.bench.programs import row_of
 from perennial.errors import DataError, UsageError
 
 DEFAULT_SECONDS = 20.0
@@ -61,7 +64,9 @@ def halves(names: Sequence[str]) -> dict[str, int]:
     return {name: 1 if place < len(ordered) // 2 else 2 for place, name in enumerate(ordered)}
 
 
-def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[str]) -> dict[str, Any]:
+def run(
+    *, data: str | None, seconds: float | None, seeds: int, only: Sequence[str], kept: Kept
+) -> dict[str, Any]:
     """Every puzzle once.
 
     Args:
@@ -69,6 +74,7 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
         seconds: for each puzzle.
         seeds: not used; the search draws nothing.
         only: names of puzzles, or of halves (`first second`); all when empty.
+        kept: results of earlier runs.
 
     Raises:
         UsageError: no data.
@@ -84,7 +90,15 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
         for name in sorted(puzzles)
         if (not wanted or half[name] in wanted) and (not named or name in named)
     ]
-    rows = [_row(name, half[name], puzzles[name], seconds or DEFAULT_SECONDS) for name in chosen]
+    seconds = seconds or DEFAULT_SECONDS
+    rows = [
+        row_of(
+            kept,
+            {"suite": "grids", "task": name, "seconds": seconds},
+            partial(_row, name, half[name], puzzles[name], seconds),
+        )
+        for name in chosen
+    ]
     return {"bars": _bars(rows), "rows": rows}
 
 

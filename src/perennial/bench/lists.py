@@ -12,25 +12,32 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from perennial.bench import bar
-from perennial.bench.programs import half
+from perennial.bench.kept import Kept
+from perennial.bench.programs import half, row_of
 from perennial.errors import UsageError
 from perennial.lang import Bool, Int, List, Literal, Type, Var
-from perennial.synthesis.base import Clock, Examples, Found, answers, same_value
+from perennial.synthesis.base import Budget, Examples, Found, answers, same_value
 from perennial.synthesis.portfolio import Portfolio, usual_grammar
 
 DEFAULT_SECONDS = 10.0
 MEMORY = 1 << 30
 THROUGHPUT_SECONDS = 6.0
 SOLVED_GOAL, EXACT_GOAL = 0.85, 0.5
-LISTS_GOAL, SCALARS_GOAL = 1e6, 5e6
+LISTS_GOAL, SCALARS_GOAL, ANSWER_GOAL = 1e6, 5e6, 2.0
+EASY = [{"input": row, "output": sorted(row)} for row in ([3, 1, 2], [9, 4], [5, 2, 8, 1])]
 FILES_SKIPPED = 40_000_000
 WRITTEN_TYPES = {"list-of-int": List(Int), "list-of-bool": List(Bool), "int": Int, "bool": Bool}
 
@@ -47,7 +54,9 @@ class ListTask:
     test: tuple[tuple[Any, Any], ...] = ()
 
 
-def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[str]) -> dict[str, Any]:
+def run(
+    *, data: str | None, seconds: float | None, seeds: int, only: Sequence[str], kept: Kept
+) -> dict[str, Any]:
     """Every task of the folder, then the throughput of both kernels.
 
     Args:
@@ -55,6 +64,7 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
         seconds: for each task.
         seeds: not used, nothing is drawn by chance.
         only: names of tasks or files; `first` and `second` keep one half.
+        kept: results of earlier runs.
 
     Raises:
         UsageError: no folder.
@@ -62,11 +72,19 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
     if data is None or not Path(data).is_dir():
         raise UsageError("The suite needs a folder of tasks.", todo="Add --data FOLDER.")
     seconds = seconds or DEFAULT_SECONDS
-    rows = [solved(task, seconds) for task in tasks_of(Path(data)) if _wanted(task, only)]
-    speeds = throughput() if not only or "throughput" in only else {}
+    rows = [
+        row_of(
+            kept,
+            {"suite": "lists", "source": task.source, "task": task.name, "seconds": seconds},
+            partial(solved, task, seconds),
+        )
+        for task in tasks_of(Path(data))
+        if _wanted(task, only)
+    ]
+    speeds = {**throughput(), **first_answers()} if not only or "speed" in only else {}
     return {
         "bars": [*_bars(rows, seconds), *_speed_bars(speeds)],
-        "rows": [*rows, *([{"task": "throughput", **speeds}] if speeds else [])],
+        "rows": [*rows, *([{"task": "speed", **speeds}] if speeds else [])],
         "protocol": f"{seconds:g} s of wall time a task, at most 2 processes, {MEMORY >> 20} MiB",
     }
 
@@ -154,7 +172,7 @@ def search(task: ListTask, pairs: Sequence[tuple[Any, Any]], seconds: float) -> 
     name = "xs" if isinstance(task.input_type, List) else "n"
     examples = Examples((name,), (task.input_type,), task.output_type, inputs, outputs)
     found = None
-    for one in Portfolio().run(examples, usual_grammar(examples), seconds, MEMORY):
+    for one in Portfolio().run(examples, usual_grammar(examples), Budget(seconds, MEMORY)):
         found = one
     return found
 
@@ -225,14 +243,35 @@ def _scalars_per_second(seconds: float) -> float:
 def _rate(workshop: Any, seconds: float) -> float:
     """Candidates per second of processor time, after the kernels were loaded, until the time or the bank ends."""
     for _ in range(4):
-        for _ in workshop.grow(Clock(60.0)):
+        for _ in workshop.grow(Budget(60.0)):
             pass
-    tried, start, clock = workshop.tried, time.process_time(), Clock(seconds)
-    while not clock.over and not any(bank.full for kind, bank in workshop.banks.items() if kind != "bool"):
-        for _ in workshop.grow(clock):
+    tried, start, budget = workshop.tried, time.process_time(), Budget(seconds)
+    while not budget.over and not any(bank.full for kind, bank in workshop.banks.items() if kind != "bool"):
+        for _ in workshop.grow(budget):
             if any(bank.full for kind, bank in workshop.banks.items() if kind != "bool"):
                 break
     return round((workshop.tried - tried) / max(1e-9, time.process_time() - start))
+
+
+def first_answers(repeats: int = 3) -> dict[str, float]:
+    """Seconds of the whole command on an easy task, start-up included: the median, and with nothing compiled yet."""
+    warm = sorted(_first_answer({}) for _ in range(repeats))[repeats // 2]
+    with tempfile.TemporaryDirectory() as folder:
+        cold = _first_answer({"NUMBA_CACHE_DIR": folder})
+    return {"first_answer": round(warm, 2), "first_answer_uncompiled": round(cold, 2)}
+
+
+def _first_answer(environment: dict[str, str]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "easy.json"
+        path.write_text(json.dumps(EASY), encoding="utf-8")
+        command = [sys.executable, "-m", "perennial", "grow", str(path), "--time", "60s"]
+        start = time.monotonic()
+        subprocess.run(
+            [*command, "--out", str(path.with_suffix(""))],
+            env={**os.environ, **environment}, check=True, capture_output=True,
+        )  # fmt: skip
+        return time.monotonic() - start
 
 
 def _wanted(task: ListTask, only: Sequence[str]) -> bool:
@@ -259,4 +298,8 @@ def _speed_bars(speeds: dict[str, float]) -> list[dict[str, Any]]:
     return [
         bar("list candidates per second, one core", speeds["lists_per_second"], LISTS_GOAL, "maximize"),
         bar("scalar candidates per second, one core", speeds["scalars_per_second"], SCALARS_GOAL, "maximize"),
+        *(
+            bar(f"seconds of the command on an easy task{told}", speeds[name], ANSWER_GOAL, "minimize")
+            for name, told in (("first_answer", ""), ("first_answer_uncompiled", ", nothing compiled yet"))
+        ),
     ]

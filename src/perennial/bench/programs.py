@@ -8,11 +8,12 @@ one half can be looked at during development and the other kept for figures.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
+from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 
 SUITES = {
@@ -24,7 +25,13 @@ SUITES = {
 
 
 def run(
-    *, data: str | None, seconds: float | None, seeds: int, only: Sequence[str], suite: str | None = None
+    *,
+    data: str | None,
+    seconds: float | None,
+    seeds: int,
+    only: Sequence[str],
+    kept: Kept,
+    suite: str | None = None,
 ) -> dict[str, Any]:
     """One suite, or all of them.
 
@@ -33,6 +40,7 @@ def run(
         seconds: for each task.
         seeds: repetitions, where chance plays a part.
         only: names of tasks or files to keep.
+        kept: results of earlier runs.
         suite: one of `SUITES`; None for all.
 
     Raises:
@@ -42,13 +50,23 @@ def run(
         raise UsageError(f"No suite called {suite!r}.", todo=f"Choose one of: {', '.join(SUITES)}.")
     figures: dict[str, Any] = {"bars": [], "rows": [], "protocol": {}}
     for name, module in SUITES.items():
-        if suite not in (None, name) or (suite is None and find_spec(module) is None):
+        if suite not in (None, name):
             continue
-        part = import_module(module).run(data=data, seconds=seconds, seeds=seeds, only=tuple(only))
+        part = import_module(module).run(data=data, seconds=seconds, seeds=seeds, only=tuple(only), kept=kept)
         figures["bars"] += part["bars"]
         figures["rows"] += [{"suite": name, **row} for row in part["rows"]]
         figures["protocol"][name] = part.get("protocol", "")
     return figures
+
+
+def row_of(kept: Kept, key: dict[str, Any], compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The row of one task, kept or computed; said as it comes."""
+    row = kept.of(key, compute)
+    good = next((row[name] for name in ("solved", "right", "exact") if row.get(name) is not None), None)
+    name = row.get("task") or row.get("puzzle") or row.get("formula")
+    told = f"{name} {row['method']}" if "method" in row else name
+    print(f"{told}: {'solved' if good else 'not solved'}, {row.get('seconds')} s", file=sys.stderr)
+    return row
 
 
 def half(name: str) -> str:

@@ -82,6 +82,7 @@ def flaml(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
         "log_loss": "log_loss",
         "rmse": "rmse",
         "pr_auc": "ap",
+        "hamming": "accuracy",  # of each label
     }
     train, test = _frames(task)
     columns = task.target.shape[1] if task.target.ndim == 2 else 1
@@ -101,7 +102,7 @@ def autogluon(task: Task, metric: str, seconds: float, seed: int) -> np.ndarray:
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
-    names = {"rmse": "root_mean_squared_error", "pr_auc": "average_precision"}
+    names = {"rmse": "root_mean_squared_error", "pr_auc": "average_precision", "hamming": "accuracy"}
     kind = "binary" if task.problem == "multilabel" else task.problem
     frames = [_frame(task, part) for part in (task, task.test)]
     outputs = []

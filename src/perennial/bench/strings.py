@@ -19,15 +19,17 @@ import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from perennial.bench import bar
-from perennial.bench.programs import half
+from perennial.bench.kept import Kept
+from perennial.bench.programs import half, row_of
 from perennial.errors import PerennialError, UsageError
 from perennial.lang import Bool, Int, Text, Type
-from perennial.programming import Search, engines_for, run_engines
-from perennial.synthesis.base import Clock, Examples, Found, answers, same_value
+from perennial.programming import Search, run_engines
+from perennial.synthesis.base import Budget, Examples, Found, answers, same_value
 from perennial.synthesis.witnesses.text.parts import Parts
 
 DEFAULT_SECONDS = 5.0
@@ -64,7 +66,9 @@ class TextTask:
         )
 
 
-def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[str]) -> dict[str, Any]:
+def run(
+    *, data: str | None, seconds: float | None, seeds: int, only: Sequence[str], kept: Kept
+) -> dict[str, Any]:
     """Every task of the folder.
 
     Args:
@@ -72,6 +76,7 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
         seconds: for each search.
         seeds: not used.
         only: parts of names to keep; `first` and `second` keep one half.
+        kept: results of earlier runs.
 
     Raises:
         UsageError: no folder, or no tasks in it.
@@ -82,7 +87,10 @@ def run(*, data: str | None, seconds: float | None, seeds: int, only: Sequence[s
     tasks = [task for task in tasks_of(Path(data)) if _kept(task.name, only)]
     if not tasks:
         raise UsageError("There are no tasks of text in this folder.", where=data)
-    rows = [solved(task, seconds) for task in tasks]
+    rows = [
+        row_of(kept, {"suite": "text", "task": task.name, "seconds": seconds}, partial(solved, task, seconds))
+        for task in tasks
+    ]
     speed = throughput()
     return {
         "bars": _bars(rows, seconds),
@@ -223,9 +231,9 @@ def _constant(item: Any) -> Any:
 
 def search(examples: Examples, seconds: float) -> tuple[Found | None, float]:
     """The best program for some examples, and after how many seconds it was there: what `grow` would find."""
-    looking = Search(examples, Clock(seconds))
+    looking = Search(examples, Budget(seconds, MEMORY))
     start = time.monotonic()
-    run_engines(looking, MEMORY, engines_for)
+    run_engines(looking)
     return looking.best, time.monotonic() - start
 
 
@@ -270,7 +278,7 @@ def throughput(seconds: float = 2.0) -> dict[str, float]:
     ]
     made, start = 0, time.process_time()
     while time.process_time() - start < seconds:
-        parts = Parts(("text",), (Text,), rows, ["Ada 7", "Bo 14", "Cy 21", "Di 28"], Clock(60.0))
+        parts = Parts(("text",), (Text,), rows, ["Ada 7", "Bo 14", "Cy 21", "Di 28"], Budget(60.0))
         parts.grow()
         made += parts.tried
     spent = time.process_time() - start

@@ -1,7 +1,7 @@
 """What an engine that finds programs from examples is given, and what it gives back.
 
 An engine's author writes one method, `run`: an any-time iterator of `Found` programs. It may assume that types
-hold, must look at its clock at least ten times a second, and must give a program only after it ran it.
+hold, must look at its budget at least ten times a second, and must give a program only after it ran it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import psutil
 
 from perennial.errors import DataError, PerennialError
 from perennial.lang import Lambda, Program, Type, evaluate
@@ -19,6 +21,9 @@ from perennial.spaces.grammar import Grammar
 
 FUEL = 20_000
 LARGEST_VALUE = 10_000
+MEMORY = 2**31
+LOOK_EVERY = 0.05
+_THIS_PROCESS = psutil.Process()
 
 
 class Unanswered:
@@ -117,6 +122,11 @@ class Found:
     seconds: float = 0.0
 
     @property
+    def right(self) -> int:
+        """How many examples it satisfies."""
+        return sum(self.satisfied)
+
+    @property
     def complete(self) -> bool:
         """Whether it satisfies every example."""
         return all(self.satisfied)
@@ -129,19 +139,35 @@ class Found:
     @property
     def order(self) -> tuple:
         """Sorts better programs first: more examples, then the shorter description."""
-        return (-sum(self.satisfied), self.cost, self.program.size, str(self.program))
+        return (-self.right, self.cost, self.program.size, str(self.program))
 
 
-@dataclass
-class Clock:
-    """A deadline that is looked at cheaply.
+class Budget:
+    """Seconds and bytes that a search may take, looked at cheaply.
 
-    >>> Clock(60.0).left > 59
-    True
+    Args:
+        seconds: until the deadline, from now.
+        memory: bytes that this process may take beyond what it holds now.
+        ceiling: bytes that this process may hold; follows from `memory` when it is not given.
+        until: ends the search when it says so.
+
+    >>> budget = Budget(60.0)
+    >>> budget.left > 59, budget.over, budget.share(0.5).seconds <= 30
+    (True, False, True)
     """
 
-    seconds: float
-    start: float = field(default_factory=time.monotonic)
+    def __init__(
+        self,
+        seconds: float,
+        memory: int = MEMORY,
+        ceiling: int | None = None,
+        until: Callable[[], bool] | None = None,
+        _family: _Family | None = None,
+    ) -> None:
+        self.seconds, self.memory, self.start = seconds, memory, time.monotonic()
+        self._ceiling = resident() + memory if ceiling is None else ceiling
+        self._until, self._next_look, self._ended = until, self.start + LOOK_EVERY, False
+        self._family = _family or _Family()
 
     @property
     def spent(self) -> float:
@@ -155,12 +181,56 @@ class Clock:
 
     @property
     def over(self) -> bool:
-        """Whether the deadline has passed."""
-        return self.spent >= self.seconds
+        """Whether the deadline has passed, the memory is used up, or nobody wants more."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_EVERY
+            if resident() > self._ceiling:
+                self.tell_full()
+                self._ended = True
+            self._ended = self._ended or (self._until is not None and self._until())
+        return self._ended or now - self.start >= self.seconds
 
-    def share(self, part: float) -> Clock:
-        """A new clock with a part of what is left."""
-        return Clock(self.left * part)
+    @property
+    def was_full(self) -> bool:
+        """Whether a search under this budget, or under a part of it, ended for want of memory."""
+        return self._family.full
+
+    def tell_full(self) -> None:
+        """An engine that could go on with more memory says so."""
+        self._family.full = True
+
+    def pause(self, seconds: float) -> None:
+        """Seconds in which nothing was looked for do not count."""
+        self.start += seconds
+
+    def share(self, part: float) -> Budget:
+        """A part of the seconds that are left, under the same limit of memory."""
+        return self.within(self.left * part)
+
+    def within(self, seconds: float) -> Budget:
+        """At most so many of the seconds that are left, under the same limit of memory."""
+        return Budget(min(seconds, self.left), self.memory, self._ceiling, self._until, self._family)
+
+    def halved(self) -> Budget:
+        """All the seconds that are left with half of the memory; the other half is for another process."""
+        half = self.memory // 2
+        return Budget(self.left, half, self._ceiling - half, self._until, self._family)
+
+    def until(self, ended: Callable[[], bool]) -> Budget:
+        """All that is left, at most until something has happened."""
+        return Budget(self.left, self.memory, self._ceiling, lambda: ended() or self.over, self._family)
+
+
+class _Family:
+    """What a budget and its parts know together."""
+
+    full = False
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return _THIS_PROCESS.memory_info().rss
 
 
 class Engine(ABC):
@@ -169,18 +239,21 @@ class Engine(ABC):
     name = "engine"
 
     @abstractmethod
-    def run(self, examples: Examples, grammar: Grammar, seconds: float, memory: int) -> Iterator[Found]:
+    def run(self, examples: Examples, grammar: Grammar, budget: Budget) -> Iterator[Found]:
         """Programs as they are found, each satisfying something that none before it did, or cheaper.
 
         Args:
             examples: what the program must do.
             grammar: what it may be made of.
-            seconds: the engine ends on its own within them (overrun at most 0.2 s).
-            memory: bytes it may hold beyond what it was given.
+            budget: the engine ends on its own within it (overrun at most 0.2 s).
         """
 
     def can_run(self, examples: Examples, grammar: Grammar) -> bool:
         """Whether the engine knows what to do with these types."""
+        return True
+
+    def ready(self) -> bool:
+        """Whether it can begin at once; when not, it gets ready beside whatever runs meanwhile."""
         return True
 
 
@@ -220,12 +293,3 @@ def same_value(left: Any, right: Any) -> bool:
         except (TypeError, OverflowError):
             return False
     return type(left) is type(right) and left == right
-
-
-def judged(
-    program: Lambda, examples: Examples, grammar: Grammar, engine: str = "", seconds: float = 0.0
-) -> Found:
-    """A program run on every example by the interpreter: what is given to users is always judged so."""
-    given = answers(program, examples.inputs)
-    satisfied = tuple(map(same_value, given, examples.outputs))
-    return Found(program, grammar.body_cost(program), satisfied, engine, seconds)

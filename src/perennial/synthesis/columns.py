@@ -17,7 +17,7 @@ import numpy as np
 from perennial.lang import Lambda, Op, Program, call
 from perennial.spaces.grammar import LAMBDA_COST
 from perennial.synthesis import kernels
-from perennial.synthesis.base import Clock
+from perennial.synthesis.base import Budget
 
 LEAF = -1
 BLOCK = 200_000
@@ -227,7 +227,7 @@ class Workshop:
         """A variable, constant or other part known from the start; given before its level is reached."""
         self.leaves.setdefault(max(1, cost), []).append((kind, column, program))
 
-    def grow(self, clock: Clock) -> Iterator[int]:
+    def grow(self, budget: Budget) -> Iterator[int]:
         """The next level; gives the cost of the level each time a block of work is done.
 
         A level that is not finished leaves what was found; `level` counts finished ones.
@@ -237,12 +237,12 @@ class Workshop:
             bank.open_level(cost)
         for kind, column, program in self.leaves.get(cost, ()):
             self.banks[kind].put(column, program)
-        self._grow_functions(cost, clock)
+        self._grow_functions(cost, budget)
         for rule in self.rules:
             left = cost - rule.cost
             for costs in _splits(left, len(rule.kinds)):
-                yield from self._apply(rule, costs, cost, clock)
-                if clock.over:
+                yield from self._apply(rule, costs, cost, budget)
+                if budget.over:
                     return
         self.level = cost
         yield cost
@@ -275,12 +275,12 @@ class Workshop:
         lists = [at for kind, at in zip(rule.kinds, arguments, strict=False) if kind == "list"]
         return lists + list(arguments[2 : 2 + len(rule.kinds) - len(lists)])
 
-    def _grow_functions(self, cost: int, clock: Clock) -> None:
+    def _grow_functions(self, cost: int, budget: Budget) -> None:
         inner = self.functions
         if inner is None:
             return
-        while inner.level < cost - LAMBDA_COST - 2 and not inner.finished() and not clock.over:
-            for _ in inner.grow(clock):
+        while inner.level < cost - LAMBDA_COST - 2 and not inner.finished() and not budget.over:
+            for _ in inner.grow(budget):
                 pass
 
     def _span(self, kind: str, cost: int) -> tuple[int, int]:
@@ -288,7 +288,7 @@ class Workshop:
             return self.functions.banks[FUNCTION_KINDS[kind]].span(cost - LAMBDA_COST)
         return self.banks[kind].span(cost)
 
-    def _apply(self, rule: Rule, costs: tuple[int, ...], cost: int, clock: Clock) -> Iterator[int]:
+    def _apply(self, rule: Rule, costs: tuple[int, ...], cost: int, budget: Budget) -> Iterator[int]:
         spans = [self._span(kind, part) for kind, part in zip(rule.kinds, costs, strict=True)]
         if any(begin >= end for begin, end in spans):
             return
@@ -306,7 +306,7 @@ class Workshop:
                 self._pass(rule, [(begin, min(last, begin + step)), *spans[1:]], same, result)
                 self._note_hit(rule, result)
                 yield cost
-                if clock.over:
+                if budget.over:
                     return
 
     def _note_hit(self, rule: Rule, result: Bank) -> None:

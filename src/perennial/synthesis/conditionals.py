@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perennial.lang import Op, Program, call
-from perennial.synthesis.base import Clock
+from perennial.synthesis.base import Budget
 
 DEEPEST = 3
 MOST_SPLITS = 60
@@ -78,7 +78,7 @@ def decision_tree(
     everything: int,
     *,
     deepest: int = DEEPEST,
-    clock: Clock | None = None,
+    budget: Budget | None = None,
 ) -> Tree | None:
     """The cheapest tree that is right on all examples, or None when there is none of that depth.
 
@@ -87,14 +87,14 @@ def decision_tree(
         tests: truth values.
         everything: the set of examples that must come out right.
         deepest: longest way from the root to a leaf.
-        clock: the search gives up when it has run out.
+        budget: the search gives up when it has run out.
 
     >>> small, large = Part(0b0011, 3, "x"), Part(0b1100, 5, "y")
     >>> decision_tree([small, large], [Part(0b0011, 4, "x < 5")], 0b1111).cost
     16
     """
     search = _Search(
-        cheapest_by_mask(part for part in solutions if part.mask), cheapest_by_mask(tests), clock
+        cheapest_by_mask(part for part in solutions if part.mask), cheapest_by_mask(tests), budget
     )
     for depth in range(deepest + 1):
         found = search.best(everything, depth)
@@ -104,8 +104,8 @@ def decision_tree(
 
 
 class _Search:
-    def __init__(self, solutions: list[Part], tests: list[Part], clock: Clock | None) -> None:
-        self.solutions, self.tests, self.clock = solutions, tests, clock
+    def __init__(self, solutions: list[Part], tests: list[Part], budget: Budget | None) -> None:
+        self.solutions, self.tests, self.budget = solutions, tests, budget
         self.known: dict[tuple[int, int], Tree | None] = {}
 
     def best(self, examples: int, depth: int) -> Tree | None:
@@ -128,7 +128,7 @@ class _Search:
         best: Tree | None = None
         seen: set[int] = set()
         for test in self.tests:
-            if self.clock is not None and self.clock.over:
+            if self.budget is not None and self.budget.over:
                 break
             yes, no = examples & test.mask, examples & ~test.mask
             if not yes or not no or yes in seen:

@@ -36,8 +36,9 @@ from perennial.lang.ops import Primitive
 from perennial.lang.types import Arrow
 from perennial.primitives import vocabulary
 from perennial.spaces.grammar import LAMBDA_COST, Constant, Grammar, grammar_for
-from perennial.synthesis.base import LARGEST_VALUE, UNANSWERED, Clock, Engine, Examples, Found, judged
+from perennial.synthesis.base import LARGEST_VALUE, UNANSWERED, Budget, Engine, Examples, Found
 from perennial.synthesis.conditionals import Part, Tree, decision_tree
+from perennial.synthesis.ranking import judged
 
 BYTES_PER_ENTRY = 700
 MOST_ROWS = 60
@@ -46,7 +47,7 @@ MOST_FUNCTIONS = 1_500
 MOST_PARTS = 3_000
 MOST_TYPES = 12
 LARGEST_INTEGER = 1 << 256
-CLOCK_EVERY = 256
+LOOK_EVERY = 256
 FIRST_SHARE = 0.4
 INNER_FUEL = 500
 
@@ -117,7 +118,7 @@ class Context:
             for entry in entries:
                 yield cost, entry
 
-    def grow(self, clock: Clock) -> Iterator[tuple[Type, Entry]]:
+    def grow(self, budget: Budget) -> Iterator[tuple[Type, Entry]]:
         """The programs of the next cost that do something new, as they are made."""
         cost = self.level + 1
         for kind, entry in self.leaves.get(cost, ()):
@@ -129,8 +130,8 @@ class Context:
                     self._of_cost(kind, part) for kind, part in zip(instance.inputs, costs, strict=True)
                 ]
                 if all(columns):
-                    yield from self._apply(instance, columns, cost, clock)
-                if clock.over or self.count >= self.room:
+                    yield from self._apply(instance, columns, cost, budget)
+                if budget.over or self.count >= self.room:
                     return
         self.level = cost
 
@@ -140,12 +141,12 @@ class Context:
         return self.known.get(kind, {}).get(cost, ())
 
     def _apply(
-        self, instance: Instance, columns: Sequence[Sequence[Entry]], cost: int, clock: Clock
+        self, instance: Instance, columns: Sequence[Sequence[Entry]], cost: int, budget: Budget
     ) -> Iterator[tuple[Type, Entry]]:
         op, kind = instance.op, instance.result
         for parts in product(*columns):
             self.tried += 1
-            if self.tried % CLOCK_EVERY == 0 and clock.over:
+            if self.tried % LOOK_EVERY == 0 and budget.over:
                 return
             rows = zip(*(part.values for part in parts), strict=True)
             values = tuple([applied(op, row) for row in rows])
@@ -186,6 +187,7 @@ class FunctionContext:
         owners: the example of each row.
         outer: for each example the values of the variables of the whole program.
         names: of the arguments.
+        budget: of the whole search.
     """
 
     def __init__(
@@ -196,21 +198,23 @@ class FunctionContext:
         owners: Sequence[int],
         outer: Sequence[Mapping[str, object]],
         names: tuple[str, ...],
+        budget: Budget,
     ) -> None:
         self.arrow, self.context, self.arguments, self.owners = arrow, context, arguments, owners
-        self.outer, self.names = outer, names
+        self.outer, self.names, self.budget = outer, names, budget
         self._made: dict[int, list[Entry]] = {}
 
     def of_cost(self, cost: int) -> Sequence[Entry]:
         """Functions of exactly this cost."""
         body_cost = cost - LAMBDA_COST
-        while self.context.level < body_cost and self.context.count < self.context.room:
-            for _ in self.context.grow(Clock(1.0)):
+        context = self.context
+        while context.level < body_cost and context.count < context.room and not self.budget.over:
+            for _ in context.grow(self.budget):
                 pass
-        if cost not in self._made:
+        if cost not in self._made and context.level >= body_cost:
             bodies = self.context.known.get(self.arrow.result, {}).get(body_cost, ())
             self._made[cost] = [self._function(body) for body in bodies]
-        return self._made[cost]
+        return self._made.get(cost, ())
 
     def _function(self, body: Entry) -> Entry:
         tables: list[dict] = [{} for _ in self.outer]
@@ -279,22 +283,21 @@ class Enumeration(Engine):
 
     name = "enumeration"
 
-    def run(self, examples: Examples, grammar: Grammar, seconds: float, memory: int) -> Iterator[Found]:
+    def run(self, examples: Examples, grammar: Grammar, budget: Budget) -> Iterator[Found]:
         """Two rounds: the second with words of partial solutions cheaper."""
-        clock = Clock(seconds)
         if not grammar.words:
             words = vocabulary().values()
             grammar = grammar_for(words, examples.names, examples.types, examples.output_type)
-        room = max(1_000, memory // (BYTES_PER_ENTRY + 60 * len(examples)))
+        room = max(1_000, budget.memory // (BYTES_PER_ENTRY + 60 * len(examples)))
         best: Found | None = None
         for share in (FIRST_SHARE, 1.0):
-            search = _Search(examples, grammar, clock.share(share), room, clock)
+            search = _Search(examples, grammar, budget.share(share), room, budget)
             with _without_collector():
                 for found in search.run():
                     if best is None or found.order < best.order:
                         best = found
                         yield found
-            if clock.over or (best is not None and best.complete and best.cost <= search.context.level + 1):
+            if budget.over or (best is not None and best.complete and best.cost <= search.context.level + 1):
                 return
             grammar = grammar.reweighted(search.partial_programs())
 
@@ -312,8 +315,10 @@ def _without_collector() -> Iterator[None]:
 
 
 class _Search:
-    def __init__(self, examples: Examples, grammar: Grammar, clock: Clock, room: int, whole: Clock) -> None:
-        self.examples, self.grammar, self.clock, self.whole = examples, grammar, clock, whole
+    def __init__(
+        self, examples: Examples, grammar: Grammar, budget: Budget, room: int, whole: Budget
+    ) -> None:
+        self.examples, self.grammar, self.budget, self.whole = examples, grammar, budget, whole
         self.types = ground_types(examples)
         self.instances = instances(grammar, self.types)
         self.context = Context(len(examples), self.instances, room, self._functions_of)
@@ -329,10 +334,10 @@ class _Search:
 
     def run(self) -> Iterator[Found]:
         best_cost = math.inf
-        while not self.clock.over and self.context.count < self.context.room:
+        while not self.budget.over and self.context.count < self.context.room:
             before = self.context.tried
             cost = self.context.level + 1
-            for kind, entry in self.context.grow(self.clock):
+            for kind, entry in self.context.grow(self.budget):
                 if kind == self.examples.output_type:
                     mask = self._mask(entry)
                     if mask and mask not in self.parts and len(self.parts) < MOST_PARTS:
@@ -342,6 +347,8 @@ class _Search:
                             return
                 if kind == Bool:
                     self._note_test(entry, cost)
+            if self.context.count >= self.context.room:
+                self.whole.tell_full()
             if self.context.level < cost:
                 break
             for found in self._covered():
@@ -380,9 +387,9 @@ class _Search:
         if now == self.covered_at or "if" not in words or len(self.examples) < 3:
             return
         self.covered_at = now
-        clock = Clock(min(0.2, self.clock.left))
+        budget = self.budget.within(0.2)
         tree = decision_tree(
-            list(self.parts.values()), list(self.tests.values()), self.everything, clock=clock
+            list(self.parts.values()), list(self.tests.values()), self.everything, budget=budget
         )
         if tree is not None and tree.part is None:
             yield self._found(_tree_program(tree, words["if"]))
@@ -417,7 +424,7 @@ class _Search:
             for constant in self.grammar.constants:
                 self._constant(context, constant, len(arguments))
         outer = [dict(zip(self.examples.names, row, strict=True)) for row in self.examples.inputs]
-        return FunctionContext(arrow, context, arguments, owners, outer, names)
+        return FunctionContext(arrow, context, arguments, owners, outer, names, self.budget)
 
 
 def _tree_program(tree: Tree, word: Primitive) -> Program:

@@ -15,7 +15,7 @@ import numpy as np
 
 from perennial.lang import Op, Program, call
 from perennial.synthesis import kernels
-from perennial.synthesis.base import Clock
+from perennial.synthesis.base import Budget
 from perennial.synthesis.columns import Bank, Rule, Workshop
 
 MOST_ROWS = 160
@@ -69,13 +69,13 @@ class InnerSearch:
         """Whether nothing more can be found."""
         return self.workshop is not None and self.workshop.finished()
 
-    def step(self, clock: Clock) -> Iterator[Program]:
+    def step(self, budget: Budget) -> Iterator[Program]:
         """Whole programs found at the next level; the first step takes several levels."""
         levels = 1
         if self.workshop is None:
             self.workshop, levels = self._open(), FIRST_LEVELS
         for _ in range(levels):
-            for _ in self.workshop.grow(clock):
+            for _ in self.workshop.grow(budget):
                 pass
         bank = self.workshop.banks[self.kind]
         with np.errstate(over="ignore"):

@@ -21,11 +21,12 @@ from perennial.lang import Bool, Call, Int, Lambda, List, Literal, Program, Var,
 from perennial.primitives import vocabulary
 from perennial.spaces.grammar import Grammar, grammar_for, written_cost
 from perennial.synthesis import kernels
-from perennial.synthesis.base import Clock, Engine, Examples, Found, judged
+from perennial.synthesis.base import Budget, Engine, Examples, Found
 from perennial.synthesis.columns import Bank, Workshop, packed
 from perennial.synthesis.conditionals import Part, decision_tree
 from perennial.synthesis.lambdas import InnerSearch, Leaf, broadcast
-from perennial.synthesis.readiness import wait_until_compiled
+from perennial.synthesis.ranking import judged
+from perennial.synthesis.readiness import SECONDS_TO_COMPILE, compiled, compiling
 from perennial.synthesis.rules import list_rules, scalar_rules
 from perennial.synthesis.witnesses.lists import (
     after_prefix,
@@ -66,17 +67,9 @@ class Goal:
 
 
 class ListSearch(Engine):
-    """Enumerates, deduces and covers; for whole numbers, truth values and lists of whole numbers.
-
-    Args:
-        patient: leaves the field when the kernels are not compiled yet and the time is short; else it
-            compiles them within its time.
-    """
+    """Enumerates, deduces and covers; for whole numbers, truth values and lists of whole numbers."""
 
     name = "lists"
-
-    def __init__(self, patient: bool = True) -> None:
-        self.patient = patient
 
     def can_run(self, examples: Examples, grammar: Grammar) -> bool:
         """Whether all types are whole numbers, truth values, or lists of them, and no value is huge."""
@@ -88,26 +81,29 @@ class ListSearch(Engine):
             and all(_small(value) for value in values)
         )
 
-    def run(self, examples: Examples, grammar: Grammar, seconds: float, memory: int) -> Iterator[Found]:
+    def ready(self) -> bool:
+        """Whether the kernels are compiled; else a process begins to compile them."""
+        return compiled() or not compiling()
+
+    def run(self, examples: Examples, grammar: Grammar, budget: Budget) -> Iterator[Found]:
         """Searches on some of the examples, and begins again with one that a program did not fit."""
-        clock = Clock(seconds)
-        if self.patient and not wait_until_compiled(clock):
+        if not compiled() and budget.left < SECONDS_TO_COMPILE:
             return
         if not grammar.words:
             words = vocabulary().values()
             grammar = grammar_for(words, examples.names, examples.types, examples.output_type)
         places = chosen_places(examples)
-        while not clock.over:
-            search = _Search(examples, places, grammar, clock, memory)
+        while not budget.over:
+            search = _Search(examples, places, grammar, budget)
             yield from search.run()
             if search.misfit is None or search.misfit in places:
                 return
             places = [*places, search.misfit]
 
 
-def open_search(examples: Examples, grammar: Grammar, clock: Clock, memory: int) -> _Search:
+def open_search(examples: Examples, grammar: Grammar, budget: Budget) -> _Search:
     """A search on all examples that has not begun."""
-    return _Search(examples, range(len(examples)), grammar, clock, memory)
+    return _Search(examples, range(len(examples)), grammar, budget)
 
 
 def chosen_places(examples: Examples) -> list[int]:
@@ -129,11 +125,9 @@ def _small(value: object) -> bool:
 
 
 class _Search:
-    def __init__(
-        self, examples: Examples, places: Sequence[int], grammar: Grammar, clock: Clock, memory: int
-    ) -> None:
+    def __init__(self, examples: Examples, places: Sequence[int], grammar: Grammar, budget: Budget) -> None:
         self.all, self.some = examples, examples.subset(places)
-        self.places, self.grammar, self.clock = list(places), grammar, clock
+        self.places, self.grammar, self.budget = list(places), grammar, budget
         self.words = {op.name: op for op in grammar.words}
         self.misfit: int | None = None
         self.best: Found | None = None
@@ -143,11 +137,11 @@ class _Search:
         self.inner: list[tuple[int, int, InnerSearch]] = []
         self.inner_keys: set[int] = set()
         self.order = count()
-        self.turns, self.inner_memory = 0, memory // 4
+        self.turns, self.inner_memory = 0, budget.memory // 4
         self.inner_tried = 0
         self.looked_at: dict[int, int] = {}
         self.scalars = scalar_rules(grammar)
-        self.workshop = self._open(memory)
+        self.workshop = self._open(budget.memory)
         self.parts: dict[int, Part] = {}
         self.seen_parts = 0
         self.believable = BELIEVABLE_SHARE * sum(map(written_cost, self.some.outputs))
@@ -243,8 +237,8 @@ class _Search:
             with np.errstate(over="ignore"):
                 bank.goal = bank.key(column)
         growing: Iterator[int] = iter(())
-        while not self.clock.over and not self.settled():
-            turn = Clock(min(SLICE, self.clock.left))
+        while not self.budget.over and not self.settled():
+            turn = self.budget.within(SLICE)
             level = self.workshop.level
             while not turn.over:
                 if next(growing, None) is None:
@@ -252,12 +246,14 @@ class _Search:
                         yield from self._after_level()
                     if self.workshop.finished():
                         break
-                    growing, level = self.workshop.grow(self.clock), self.workshop.level
+                    growing, level = self.workshop.grow(self.budget), self.workshop.level
             yield from self._hits()
-            yield from self._inner_turn(Clock(min(SLICE, self.clock.left)))
+            yield from self._inner_turn(self.budget.within(SLICE))
             if self.misfit is not None and (self.best is None or not self.best.complete):
                 return
             if self.workshop.finished() and not self.inner:
+                if any(bank.full for bank in self.workshop.banks.values()):
+                    self.budget.tell_full()
                 return
 
     def settled(self) -> bool:
@@ -269,9 +265,9 @@ class _Search:
             cheapest = min(cheapest, self.inner[0][0])
         patience = max(2 * self.solved_at, self.solved_at + 1.0)
         if _has_cases(self.best.program):
-            patience = max(patience, CASES_SHARE * self.clock.seconds)
+            patience = max(patience, CASES_SHARE * self.budget.seconds)
         return self.best.cost <= cheapest or (
-            self.clock.spent > patience and self.best.cost <= self.believable
+            self.budget.spent > patience and self.best.cost <= self.believable
         )
 
     def _constant(self, column: tuple) -> Iterator[Found]:
@@ -305,7 +301,7 @@ class _Search:
         """A program judged on all examples; given out when it is the best so far."""
         try:
             program = Lambda(self.all.names, body)
-            found = judged(program, self.all, self.grammar, "lists", self.clock.spent)
+            found = judged(program, self.all, self.grammar, "lists", self.budget.spent)
         except PerennialError:
             return
         missed = [place for place in found.missed if place not in self.places]
@@ -314,7 +310,7 @@ class _Search:
         if self.best is None or found.order < self.best.order:
             self.best = found
             if found.complete and self.solved_at is None:
-                self.solved_at = self.clock.spent
+                self.solved_at = self.budget.spent
             yield found
 
     # Goals that remain when something known is taken off.
@@ -373,7 +369,7 @@ class _Search:
             wanted, bounds = packed(goal.column)
             bits = kernels.relations(lists.items, lists.offsets, begin, stop, wanted, bounds)
             for place in np.flatnonzero(bits):
-                if self.clock.over:
+                if self.budget.over:
                     return
                 self._relate(goal, begin + int(place), tuple(lists.column(begin + int(place))))
 
@@ -513,14 +509,14 @@ class _Search:
             leaves.append(Leaf("int", first, call(self.words["place_of"], items, Var("x")), 8))
         return leaves
 
-    def _inner_turn(self, turn: Clock) -> Iterator[Found]:
+    def _inner_turn(self, turn: Budget) -> Iterator[Found]:
         while self.inner and not turn.over and not self.settled():
             _, order, search = heapq.heappop(self.inner)
             if self.best is not None and self.best.complete and search.next_cost >= self.best.cost:
                 continue
             before = 0 if search.workshop is None else search.workshop.tried
             try:
-                for body in search.step(Clock(min(1.0, self.clock.left))):
+                for body in search.step(self.budget.within(1.0)):
                     yield from self._offer(body)
             except _NotYet:
                 continue
@@ -556,8 +552,8 @@ class _Search:
             Part(mask, cost, place)
             for mask, cost, place in _test_masks(self.workshop.banks["bool"], everything)
         ]
-        clock = Clock(min(0.3, self.clock.left))
-        tree = decision_tree(list(self.parts.values()), tests, everything, deepest=2, clock=clock)
+        budget = self.budget.within(0.3)
+        tree = decision_tree(list(self.parts.values()), tests, everything, deepest=2, budget=budget)
         if tree is None or tree.part is not None:
             return
         if self.best is None or not self.best.complete or tree.cost < self.best.cost:
@@ -566,7 +562,7 @@ class _Search:
     def _partial(self) -> Iterator[Found]:
         """The part that is right on most examples, when nothing better was given out."""
         part = max(self.parts.values(), key=lambda part: (part.mask.bit_count(), -part.cost), default=None)
-        right = sum(self.best.satisfied) if self.best is not None else 0
+        right = self.best.right if self.best is not None else 0
         if part is not None and part.mask.bit_count() > right:
             yield from self._offer(self.workshop.program(KIND[self.some.output_type], part.program))
 

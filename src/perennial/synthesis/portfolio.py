@@ -1,8 +1,8 @@
 """Several engines under one time budget, side by side in two processes.
 
-The first engine runs in this process, so that easy tasks are answered at once. When it has not ended after a
-second, the others start in a worker process. Whoever has a complete program that it holds for final ends the
-search. (Portfolios of algorithms; Huberman, Lukose and Hogg 1997.)
+The first engine runs in this process, so that easy tasks are answered at once; while it is not ready, the others
+do. When it has not ended after a second, the others start in a worker process. Whoever has a complete program that
+it holds for final ends the search. (Portfolios of algorithms; Huberman, Lukose and Hogg 1997.)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from perennial.errors import PerennialError, WorkerError
 from perennial.executors.base import Future, Job
 from perennial.primitives import vocabulary
 from perennial.spaces.grammar import Grammar, grammar_for
-from perennial.synthesis.base import Clock, Engine, Examples, Found
+from perennial.synthesis.base import Budget, Engine, Examples, Found
 from perennial.synthesis.enumeration import Enumeration
 from perennial.synthesis.lists import ListSearch
 
@@ -53,24 +53,28 @@ class Portfolio(Engine):
         """Whether at least one engine can."""
         return any(engine.can_run(examples, grammar) for engine in self.engines)
 
-    def run(self, examples: Examples, grammar: Grammar, seconds: float, memory: int) -> Iterator[Found]:
+    def run(self, examples: Examples, grammar: Grammar, budget: Budget) -> Iterator[Found]:
         """Programs that are better than all before; ends early when an engine is sure of a complete one."""
-        clock = Clock(seconds)
         grammar = grammar if grammar.words else usual_grammar(examples)
         engines = [engine for engine in self.engines if engine.can_run(examples, grammar)]
         best = _Best()
-        if len(engines) < 2 or self.processes < 2 or seconds < HEAD_START + START_SECONDS:
+        if engines and not engines[0].ready():
+            for engine in engines[1:]:
+                yield from best.better(engine.run(examples, grammar, budget.until(engines[0].ready)))
+                if best.complete:
+                    return
+        if len(engines) < 2 or self.processes < 2 or budget.left < HEAD_START + START_SECONDS:
             for place, engine in enumerate(engines):
-                share = clock.left / (len(engines) - place)
-                yield from best.better(engine.run(examples, grammar, share, memory))
+                share = budget.share(1 / (len(engines) - place))
+                yield from best.better(engine.run(examples, grammar, share))
                 if best.complete:
                     return
             return
-        helper = _Helper(engines[1:], examples, grammar, clock, memory // 2)
+        helper = _Helper(engines[1:], examples, grammar, budget)
         try:
-            for one in engines[0].run(examples, grammar, clock.left, memory // 2):
+            for one in engines[0].run(examples, grammar, budget.halved()):
                 yield from best.better(iter((*helper.found(), one)))
-            while not best.complete and not helper.ended and not clock.over:
+            while not best.complete and not helper.ended and not budget.over:
                 yield from best.better(iter(helper.found(wait=POLL_SECONDS)))
             yield from best.better(iter(helper.found()))
         finally:
@@ -101,10 +105,8 @@ class _Helper:
     The thread starts the worker after the head start, and ends it when it is told to.
     """
 
-    def __init__(
-        self, engines: list[Engine], examples: Examples, grammar: Grammar, clock: Clock, memory: int
-    ) -> None:
-        self.shared, self.clock, self.memory = (engines, examples, grammar), clock, memory
+    def __init__(self, engines: list[Engine], examples: Examples, grammar: Grammar, budget: Budget) -> None:
+        self.shared, self.budget, self.memory = (engines, examples, grammar), budget, budget.memory // 2
         self.results: queue.SimpleQueue[Found] = queue.SimpleQueue()
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._work, name="portfolio", daemon=True)
@@ -136,13 +138,13 @@ class _Helper:
         from perennial.executors.processes import Processes
 
         engines = len(self.shared[0])
-        seconds = max(0.5, (self.clock.left - START_SECONDS) / engines)
+        seconds = max(0.5, (self.budget.left - START_SECONDS) / engines)
         try:
             with Processes(1, shared=self.shared, warm=(__name__,)) as executor:
                 for place in range(engines):
                     arguments = {"place": place, "seconds": seconds, "memory": self.memory}
                     executor.submit(Job(f"{__name__}:run_engine", arguments, seconds=seconds + 1.0))
-                while engines and not self.clock.over and not self.stopping.is_set():
+                while engines and not self.budget.over and not self.stopping.is_set():
                     for future in executor.wait(POLL_SECONDS):
                         engines -= 1
                         for one in _result(future):
@@ -163,7 +165,7 @@ def run_engine(
         memory: bytes.
     """
     engines, examples, grammar = shared
-    return list(engines[place].run(examples, grammar, seconds, memory))
+    return list(engines[place].run(examples, grammar, Budget(seconds, memory)))
 
 
 def _result(future: Future) -> list[Found]:

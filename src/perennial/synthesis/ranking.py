@@ -1,7 +1,6 @@
 """Which of the programs that fit to believe: description length, and what they say on rows without an output.
 
-A program is the better the shorter it is to write down (minimum description length; Rissanen 1978). Constants
-that were copied from outputs are dear: they explain the examples without a rule. Programs that agree on all
+A program is the better the shorter it is to write down (minimum description length; Rissanen 1978). Programs that agree on all
 unlabelled rows are one program to the user; where they disagree, the row that splits them best is the one to
 ask about.
 """
@@ -12,13 +11,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perennial.lang import Literal, Program
+from perennial.lang import Lambda, Literal, Program
 from perennial.spaces.grammar import Grammar, written_cost
-from perennial.synthesis.base import Examples, Found, answers
+from perennial.synthesis.base import UNANSWERED, Examples, Found, answers, same_value
 
-COPIED_FACTOR = 1.0
-LONELY_BRANCH = 6
 MOST_PROGRAMS = 50
+MOST_ROWS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,32 +26,20 @@ class Ranked:
     Args:
         programs: observationally distinct on the unlabelled rows.
         given: for each program its values on the unlabelled rows.
-        differing: places of unlabelled rows on which they differ.
+        differing: places of unlabelled rows on which they differ, the most disputed first.
     """
 
     programs: tuple[Found, ...]
     given: tuple[tuple, ...]
     differing: tuple[int, ...]
 
-    def sentence(self) -> str:
-        """How sure one can be, in words.
+    def telling(self) -> list[int]:
+        """The unlabelled rows on which they differ, first that whose output would rule out most of the programs."""
+        return sorted(self.differing, key=lambda row: (self._left(row), row))
 
-        >>> Ranked((), (), ()).sentence()
-        'No program fits.'
-        """
-        number = len(self.programs)
-        if number == 0:
-            return "No program fits."
-        if number == 1 or not self.differing:
-            return "1 program fits."
-        rows = f"{len(self.differing)} row{'s' if len(self.differing) > 1 else ''}"
-        return f"{number} programs fit; they differ on {rows}."
-
-    def most_informative(self) -> int | None:
-        """The unlabelled row whose output would rule out most of the programs; None when they agree."""
-        if not self.differing:
-            return None
-        return min(self.differing, key=lambda row: (self._left(row), row))
+    def said(self, row: int) -> tuple:
+        """What each program says for an unlabelled row."""
+        return tuple(values[row] for values in self.given)
 
     def _left(self, row: int) -> float:
         """How many programs are left on average when the output of this row becomes known."""
@@ -61,38 +47,46 @@ class Ranked:
         return sum(times * times for times in votes.values()) / len(self.given)
 
 
-def penalised_cost(found: Found, examples: Examples, grammar: Grammar) -> float:
-    """Description length with copied constants charged again, and branches that serve one example."""
-    copied = sum(
-        written_cost(node.value)
-        for node in found.program.walk()
-        if isinstance(node, Literal) and _copied(node.value, examples)
-    )
-    return found.cost + COPIED_FACTOR * copied + LONELY_BRANCH * _conditionals(found.program)
+def judged(
+    program: Lambda, examples: Examples, grammar: Grammar, engine: str = "", seconds: float = 0.0
+) -> Found:
+    """A program run on every example by the interpreter, with its description length.
+
+    What is given to users is always judged so. Constants that were copied from outputs are charged twice.
+    """
+    given = answers(program, examples.inputs)
+    satisfied = tuple(map(same_value, given, examples.outputs))
+    cost = grammar.body_cost(program) + copied_bits(program, examples)
+    return Found(program, cost, satisfied, engine, seconds)
 
 
-def ranked(found: Sequence[Found], examples: Examples, grammar: Grammar) -> Ranked:
-    """The programs that satisfy most examples, the most believable first, those that agree joined.
+def copied_bits(program: Program, examples: Examples) -> int:
+    """Bits of the constants in a program that were copied from outputs: they explain the examples without a rule."""
+    constants = (node.value for node in program.walk() if isinstance(node, Literal))
+    return sum(written_cost(value) for value in constants if _copied(value, examples))
+
+
+def ranked(found: Sequence[Found], examples: Examples) -> Ranked:
+    """The programs that satisfy as many examples as they need to, or as the best, those that agree joined.
 
     >>> from perennial.lang import Int, Lambda, Var
     >>> examples = Examples(("x",), (Int,), Int, ((1,),), (1,), unlabelled=((5,),))
     >>> same, one = Lambda(("x",), Var("x")), Lambda(("x",), Literal(1))
-    >>> both = [Found(one, 2, (True,)), Found(same, 1, (True,))]
-    >>> ranked(both, examples, Grammar((), {"x": Int}, Int)).sentence()
-    '2 programs fit; they differ on 1 row.'
+    >>> told = ranked([Found(one, 2, (True,)), Found(same, 1, (True,))], examples)
+    >>> len(told.programs), told.telling(), told.said(0)
+    (2, [0], (5, 1))
     """
-    good = [one for one in found if sum(one.satisfied) >= examples.needed]
-    order = sorted(
-        good, key=lambda one: (-sum(one.satisfied), penalised_cost(one, examples, grammar), one.order)
-    )
+    level = min(examples.needed, max((one.right for one in found), default=0))
+    rows = examples.unlabelled[:MOST_ROWS]
     kept: dict[str, tuple[Found, tuple]] = {}
-    for one in order[:MOST_PROGRAMS]:
-        values = answers(one.program, examples.unlabelled)
-        kept.setdefault(repr(values) if examples.unlabelled else str(one.program), (one, values))
+    for one in sorted(found, key=lambda one: one.order)[:MOST_PROGRAMS]:
+        if one.right >= max(1, level):
+            given = answers(one.program, rows)
+            if UNANSWERED not in given or not kept:
+                kept.setdefault(repr(given) if rows else str(one.program), (one, given))
     programs, given = tuple(one for one, _ in kept.values()), tuple(values for _, values in kept.values())
-    differing = [
-        row for row in range(len(examples.unlabelled)) if len({repr(values[row]) for values in given}) > 1
-    ]
+    count = {row: len({repr(values[row]) for values in given}) for row in range(len(rows))}
+    differing = sorted((row for row in count if count[row] > 1), key=lambda row: (-count[row], row))
     return Ranked(programs, given, tuple(differing))
 
 
@@ -112,7 +106,3 @@ def _inside(part: str | tuple, whole: str | tuple) -> bool:
     if isinstance(part, str):
         return part in whole
     return any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))
-
-
-def _conditionals(program: Program) -> int:
-    return sum(1 for node in program.walk() if getattr(getattr(node, "function", None), "name", "") == "if")

@@ -1,7 +1,7 @@
 """Whether the compiled inner loops are there, and compiling them beside the search when they are not.
 
-Compiling takes about ten seconds, once per machine and version: numba keeps the result on disk. Until then a
-short search does without.
+Compiling takes about ten seconds, once per machine and version: numba keeps the result on disk. Until then the
+search in plain Python does its work.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import sys
 from dataclasses import replace
 from functools import cache
 
-from perennial.synthesis.base import Clock
+from perennial.synthesis.base import Budget, resident
 
-ENOUGH_SECONDS = 25.0
-CHECK_EVERY = 0.2
-ENDLESS = 600.0
+SECONDS_TO_COMPILE = 25.0
+LONGEST = 120.0
+BANKS, ROOM_TO_COMPILE = 1 << 26, 2 << 30
 LEVELS = 4
 
 
@@ -41,22 +41,9 @@ def compiled() -> bool:
     return all(function.signatures or _cached(function) for function in functions if _outer(function))
 
 
-def wait_until_compiled(clock: Clock) -> bool:
-    """Whether the kernels are ready; starts compiling when not, and waits for it when there is time.
-
-    Args:
-        clock: with under 25 seconds left nothing is waited for.
-    """
-    if compiled():
-        return True
-    process = _started()
-    while clock.left > ENOUGH_SECONDS / 2:
-        try:
-            process.wait(CHECK_EVERY)
-            return compiled()
-        except subprocess.TimeoutExpired:
-            continue
-    return False
+def compiling() -> bool:
+    """Whether a process beside this one compiles the kernels; the first call starts it."""
+    return _started().poll() is None
 
 
 def compile_all() -> None:
@@ -71,9 +58,9 @@ def compile_all() -> None:
     examples = Examples(("xs",), (List(Int),), List(Int), rows, ((7, 2, 9), (8, 3), (5, 5, 1), (4,)))
     grammar = grammar_for(vocabulary().values(), ("xs",), (List(Int),), List(Int))
     grammar = replace(grammar, costs={op.name: 1 for op in grammar.words})
-    search = open_search(examples, grammar, Clock(ENDLESS), 1 << 26)
-    while search.workshop.level < LEVELS:
-        for _ in search.workshop.grow(search.clock):
+    search = open_search(examples, grammar, Budget(LONGEST, BANKS, ceiling=resident() + ROOM_TO_COMPILE))
+    while search.workshop.level < LEVELS and not search.budget.over:
+        for _ in search.workshop.grow(search.budget):
             pass
     for _ in search.run():
         break
@@ -102,3 +89,4 @@ def _cached(function: object) -> bool:
 
 if __name__ == "__main__":
     compile_all()
+    sys.exit(0 if compiled() else 1)

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from perennial.errors import DataError
-from perennial.lang import Int, Lambda, List, Real, Var, call, evaluate
+from perennial.lang import Lambda, Var, call, evaluate
 from perennial.primitives import reals
-from perennial.spaces.grammar import Grammar
-from perennial.synthesis.base import Examples
-from perennial.synthesis.formulas import Formulas, discover, find_formula
+from perennial.synthesis.base import Budget
+from perennial.synthesis.formulas import Discovery, find_formula
 from perennial.synthesis.formulas.algebra import number, plus, product, values
 from perennial.synthesis.formulas.arena import Arena, best_partners
 from perennial.synthesis.formulas.bank import ARITHMETIC, STANDARD, Bank
@@ -99,7 +98,7 @@ def test_the_time_is_kept_on_data_without_a_formula():
 
 def test_the_front_has_no_formula_that_another_beats():
     x, y = drawn(lambda x: np.exp(np.sin(3 * x)) + x, 1)
-    front = [(one.length, one.error) for one in discover(x, y, seconds=5)]
+    front = [(one.length, one.error) for one in Discovery(x, y).run(Budget(5.0))]
     assert front == sorted(front) and [error for _, error in front] == sorted(
         (error for _, error in front), reverse=True
     )
@@ -125,27 +124,6 @@ def test_cells_that_are_no_numbers_are_refused(broken):
 def test_columns_and_target_must_have_the_same_rows():
     with pytest.raises(DataError, match="columns"):
         find_formula(np.ones((3, 1)), np.ones(2), ("x",), seconds=1)
-
-
-# -- as an engine ------------------------------------------------------------------------------------------------------
-
-
-def examples_of(function, rows=12):
-    inputs = tuple((float(x), float(x % 3) + 1) for x in range(1, rows + 1))
-    return Examples(("x", "y"), (Real, Real), Real, inputs, tuple(function(*row) for row in inputs))
-
-
-def test_the_engine_gives_complete_programs_as_found():
-    examples = examples_of(lambda x, y: x / y + 1)
-    found = list(Formulas().run(examples, Grammar((), {"x": Real, "y": Real}, Real), 10, 2**30))
-    assert found[-1].complete and found[-1].program.names == ("x", "y")
-
-
-def test_the_engine_takes_numbers_only():
-    grammar = Grammar((), {"x": Int}, Real)
-    assert Formulas().can_run(examples_of(lambda x, y: x), grammar)
-    lists = Examples(("x",), (List(Int),), Real, (((1,),),) * 5, (1.0,) * 5)
-    assert not Formulas().can_run(lists, grammar)
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------

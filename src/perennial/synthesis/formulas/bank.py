@@ -8,7 +8,6 @@ only when somebody asks.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +16,12 @@ from perennial.lang.ops import Op
 from perennial.lang.program import Program, call
 from perennial.primitives import reals
 from perennial.primitives.values import ratio
+from perennial.synthesis.base import Budget
 from perennial.synthesis.formulas.algebra import KERNELS, minus, number, plus, product, quotient, raised
 
 LARGEST_VALUE = 1e9
 SMALLEST_SPREAD = 1e-9
-BLOCK = 4_000_000  # numbers computed at once
+BLOCK, MOST_AT_ONCE = 4_000_000, 50_000  # numbers and formulas computed at once
 NEGATIVE, SQUARE, INVERSE = "negative", "square", "inverse"
 
 Word = Op | str
@@ -69,7 +69,7 @@ class Bank:
         columns: their values, `(leaves, rows)`.
         alphabet: the words.
         limit: how many formulas are kept at most.
-        deadline: `time.monotonic()` at which it stops with what it has.
+        budget: when it is over the bank stops with what it has; `None` goes on to the limits.
 
     Attributes:
         table: values, `(size, rows)`.
@@ -84,9 +84,9 @@ class Bank:
         alphabet: Alphabet = STANDARD,
         limit: int = 100_000,
         highest_cost: int = 12,
-        deadline: float = math.inf,
+        budget: Budget | None = None,
     ) -> None:
-        self.leaves, self.alphabet, self.limit, self.deadline = leaves, alphabet, limit, deadline
+        self.leaves, self.alphabet, self.limit, self.budget = leaves, alphabet, limit, budget
         self.rows = columns.shape[1]
         generator = np.random.default_rng(20_011)  # only for hashing: the same in every run
         self._directions = generator.uniform(0.5, 1.5, (self.rows, 2)) * generator.choice(
@@ -112,7 +112,7 @@ class Bank:
     @property
     def full(self) -> bool:
         """Whether no more formulas are wanted."""
-        return self.size >= self.limit or time.monotonic() > self.deadline
+        return self.size >= self.limit or (self.budget is not None and self.budget.over)
 
     @property
     def table(self) -> np.ndarray:
@@ -183,7 +183,7 @@ class Bank:
         (begin, end), (start, stop) = self._starts.get(left, (0, 0)), self._starts.get(right, (0, 0))
         if begin == end or start == stop:
             return
-        width = max(1, BLOCK // max(1, (stop - start) * self.rows))
+        width = max(1, min(BLOCK // max(1, self.rows), MOST_AT_ONCE) // (stop - start))
         others = np.arange(start, stop)
         for first in range(begin, end, width):
             if self.full:

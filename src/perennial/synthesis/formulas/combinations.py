@@ -10,7 +10,6 @@ on the data, and what is left is looked up among all formulas of a bank:
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, zip_longest
@@ -19,6 +18,7 @@ import numpy as np
 
 from perennial.lang.program import Program, call
 from perennial.primitives import reals
+from perennial.synthesis.base import Budget
 from perennial.synthesis.formulas.algebra import product, quotient, raised, values, weighted_sum
 from perennial.synthesis.formulas.arena import Arena
 from perennial.synthesis.formulas.bank import Bank
@@ -86,9 +86,7 @@ class Problem:
         return self.columns[:, self.rows]
 
 
-def search(
-    problem: Problem, bank: Bank, front: Front, *, paired: int, deadline: float, keep: int = 3
-) -> None:
+def search(problem: Problem, bank: Bank, front: Front, *, paired: int, budget: Budget, keep: int = 3) -> None:
     """Try all sums and products over a bank; what fits is refined into the front.
 
     Args:
@@ -96,17 +94,17 @@ def search(
         bank: over `problem.part`.
         front: receives every good formula.
         paired: how many of the simplest formulas are partners in pairs.
-        deadline: `time.monotonic()` to stop at.
+        budget: for all of it.
         keep: how many of the best are refined even when they do not fit.
     """
     ones, *others = _monomials(problem)
-    attempts = [lambda: _sums(problem, bank, front, [], [ones], paired, deadline, keep)]
-    attempts += [lambda: _products(problem, bank, front, paired, deadline, keep)]
-    attempts += [lambda: _sums(problem, bank, front, problem.leaves, [ones], paired, deadline, keep)]
-    attempts += [lambda: _sums(problem, bank, front, [], others, paired, deadline, keep)]
+    attempts = [lambda: _sums(problem, bank, front, [], [ones], paired, budget, keep)]
+    attempts += [lambda: _products(problem, bank, front, paired, budget, keep)]
+    attempts += [lambda: _sums(problem, bank, front, problem.leaves, [ones], paired, budget, keep)]
+    attempts += [lambda: _sums(problem, bank, front, [], others, paired, budget, keep)]
     for attempt in attempts:
         attempt()
-        if front.solved or time.monotonic() > deadline:
+        if front.solved or budget.over:
             return
 
 
@@ -156,15 +154,11 @@ def _undone(problem: Problem) -> Iterator[tuple[Undone, np.ndarray]]:
             yield undone, target
 
 
-def _plain_sums(problem: Problem, bank: Bank, front: Front, paired: int, deadline: float, keep: int) -> None:
-    _sums(problem, bank, front, paired, deadline, keep, multiplied=False)
-
-
 # -- sums --------------------------------------------------------------------------------------------------------------
 
 
 def _sums(
-    problem: Problem, bank: Bank, front: Front, beside: list[Program], multipliers, paired, deadline, keep
+    problem: Problem, bank: Bank, front: Front, beside: list[Program], multipliers, paired, budget, keep
 ) -> None:
     """Sums of one or two formulas of the bank, and of the formulas `beside`, which cost nothing to try."""
     known = [values(formula, front.columns)[problem.rows] for formula in beside]
@@ -172,7 +166,7 @@ def _sums(
     arena = Arena(bank.table, base, paired)
     for multiplier, factor in multipliers:
         for undone, target in _undone(problem):
-            if time.monotonic() > deadline or front.solved:
+            if budget.over or front.solved:
                 return
             with np.errstate(all="ignore"):
                 target = target * multiplier[problem.rows]
@@ -222,7 +216,7 @@ def _monomials(problem: Problem) -> Iterator[tuple[np.ndarray, Program | float]]
 # -- products ----------------------------------------------------------------------------------------------------------
 
 
-def _products(problem: Problem, bank: Bank, front: Front, paired: int, deadline: float, keep: int) -> None:
+def _products(problem: Problem, bank: Bank, front: Front, paired: int, budget: Budget, keep: int) -> None:
     """Products of powers: linear in logarithms, the logarithms of all variables are the base."""
     rows = len(problem.rows)
     powered = [i for i in range(len(problem.leaves)) if (np.abs(problem.part[i]) > 0).all()]
@@ -235,7 +229,7 @@ def _products(problem: Problem, bank: Bank, front: Front, paired: int, deadline:
     arena = Arena(logarithms, base, paired)
     grown = Arena(bank.table, base, 0)
     for undone, target in _undone(problem):
-        if time.monotonic() > deadline or front.solved:
+        if budget.over or front.solved:
             return
         if undone.name in ("1/y", "y²", "1/y²", "√y") or (target == 0).any():
             continue

@@ -12,12 +12,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from perennial.lang.program import Program
+from perennial.lang.program import Literal, Program
 from perennial.synthesis.formulas.algebra import Columns, filled, number, slopes, template, values
 
 MOST_CONSTANTS = 12
 LARGEST_DENOMINATOR = 12
 MOST_SIMPLE = 4
+ROUNDING = 1e-14
 HALF_PRECISION = 1e-8  # least squares finds a constant to about the root of the precision of the data
 SQUARE_ROOT_OF_PI = math.sqrt(math.pi)
 
@@ -129,6 +130,17 @@ def plain_numbers(value: float, tolerance: float) -> Iterator[float]:
             yield near
 
 
+def fitted_numbers(program: Program) -> int:
+    """How many numbers of a formula nobody would write down, so that they were fitted to the data.
+
+    >>> from perennial.lang import Literal
+    >>> fitted_numbers(Literal(2.5)), fitted_numbers(Literal(2.4938710))
+    (0, 1)
+    """
+    numbers = (node.value for node in program.walk() if isinstance(node, Literal))
+    return sum(1 for value in numbers if value and next(plain_numbers(float(value), ROUNDING), None) is None)
+
+
 def simple_constants(
     program: Program,
     columns: Columns,
@@ -170,11 +182,11 @@ def _candidates(value: float, spread: float) -> Iterator[float]:
     if abs(value) <= 1e-6 or spread > 0.4:
         yield 0.0
     near = min(0.02, max(HALF_PRECISION, 3 * spread))
-    seen = sorted(set(plain_numbers(value, near)), key=lambda simple: (_digits(simple), abs(simple - value)))
+    seen = sorted(set(plain_numbers(value, near)), key=lambda simple: (digits(simple), abs(simple - value)))
     yield from seen[:MOST_SIMPLE]
 
 
-def _digits(value: float) -> int:
+def digits(value: float) -> int:
     """How much there is to write of a number; a fraction or a multiple of π counts more than a whole one."""
     fraction = Fraction(value).limit_denominator(1_000)
     if float(fraction) == value:

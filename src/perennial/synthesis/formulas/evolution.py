@@ -9,7 +9,6 @@ another formula, a new word around a part, a part left out. All constants of eve
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from perennial.lang.program import Call, Literal, Program, call
 from perennial.primitives import reals
 from perennial.primitives.values import ratio
+from perennial.synthesis.base import Budget
 from perennial.synthesis.formulas.algebra import length, minus, number, plus, product, quotient, values
 from perennial.synthesis.formulas.arena import Arena
 from perennial.synthesis.formulas.bank import Bank
@@ -68,10 +68,10 @@ class Evolution:
         self.known: set[Program] = set()
         self.bound = 1.0
 
-    def run(self, deadline: float) -> None:
-        """Evolve until the deadline, or until a formula is right."""
+    def run(self, budget: Budget) -> None:
+        """Evolve until the budget is over, or until a formula is right."""
         self.populate()
-        while time.monotonic() < deadline and not self.front.solved:
+        while self.population and not budget.over and not self.front.solved:
             child = self.child()
             if child is not None:
                 self.add(child, steps=6)

@@ -7,15 +7,15 @@ that its errors take. On data without noise a formula that fits to the last digi
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from perennial.lang.program import Program
+from perennial.synthesis.base import Budget
 from perennial.synthesis.formulas.algebra import Columns, length, values
-from perennial.synthesis.formulas.constants import fit_constants, simple_constants
+from perennial.synthesis.formulas.constants import fit_constants, fitted_numbers, simple_constants
 from perennial.synthesis.formulas.simplification import simplified
 
 EXACT = (
@@ -34,11 +34,13 @@ class Formula:
         program: over the variables of the columns.
         error: share of the target's variance that it leaves, 0 when exact.
         length: symbols.
+        fitted: numbers in it that nobody would write: each explains one row by itself.
     """
 
     program: Program
     error: float
     length: int
+    fitted: int = 0
 
     @property
     def exact(self) -> bool:
@@ -47,13 +49,12 @@ class Formula:
 
 
 class Front:
-    """The best formulas so far.
+    """The best formulas so far; its `listener` hears of each that enters.
 
     Args:
         columns: variable → `(n,)`.
         target: `(n,)`.
         tolerance: root mean squared error, in the target's unit, below which a formula counts as right.
-        listener: hears of every formula that enters.
     """
 
     def __init__(
@@ -62,12 +63,11 @@ class Front:
         target: np.ndarray,
         *,
         tolerance: float = 0.0,
-        listener: Callable | None = None,
     ) -> None:
         self.columns, self.target = columns, target
         self.variance = float(np.var(target)) or 1.0
         self.enough = max(EXACT, tolerance**2 / self.variance)
-        self.listener = listener
+        self.listener: Callable[[Formula], None] | None = None
         self.positive = frozenset(name for name, column in columns.items() if column.min() > 0)
         self.offered = 0
         self._best: dict[int, Formula] = {}
@@ -82,7 +82,7 @@ class Front:
         self._seen.add(program)
         error = self._error(program)
         if error < math.inf:
-            self._enter(Formula(program, error, length(program)))
+            self._enter(Formula(program, error, length(program), fitted_numbers(program)))
         return error
 
     def refine(self, program: Program) -> float:
@@ -117,10 +117,10 @@ class Front:
             if found.length <= length(program) - 2
         )
 
-    def polish(self, deadline: float = math.inf) -> None:
+    def polish(self, budget: Budget | None = None) -> None:
         """Fit and simplify what came in as it was, the likeliest first; for the end of a search."""
         for formula in sorted(self, key=self.description):
-            if time.monotonic() > deadline and formula is not self.best:
+            if budget is not None and budget.over and formula is not self.best:
                 return
             self.refine(formula.program)
 
@@ -153,8 +153,9 @@ class Front:
 
     @property
     def solved(self) -> bool:
-        """Whether a formula is as right as it needs to be."""
-        return any(formula.error <= self.enough for formula in self._best.values())
+        """Whether a formula is as right as it needs to be, on more rows than it has fitted numbers."""
+        rows = len(self.target)
+        return any(formula.error <= self.enough and formula.fitted < rows for formula in self._best.values())
 
     @property
     def closest(self) -> float:
@@ -167,6 +168,6 @@ class Front:
         return min(self, key=self.description)
 
     def description(self, formula: Formula) -> float:
-        """Bits for a formula and for the errors it leaves."""
-        rows = len(self.target)
+        """Bits for a formula and for the errors it leaves; a fitted number is as long as what it explains."""
+        rows = max(0, len(self.target) - formula.fitted)
         return 0.5 * rows * math.log2(max(formula.error, self.enough)) + BITS_PER_SYMBOL * formula.length

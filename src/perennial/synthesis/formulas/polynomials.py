@@ -7,12 +7,12 @@ Golub and Van Loan 1980). Degrees grow until something fits; terms that are not 
 
 from __future__ import annotations
 
-import time
 from itertools import combinations_with_replacement
 
 import numpy as np
 
 from perennial.lang.program import Program
+from perennial.synthesis.base import Budget
 from perennial.synthesis.formulas.algebra import product, quotient, raised, weighted_sum
 from perennial.synthesis.formulas.combinations import UNDONE, Problem
 from perennial.synthesis.formulas.front import Front
@@ -22,7 +22,7 @@ VANISHES = 1e-12  # relative to the target; a Taylor series of a smooth function
 ROWS_PER_TERM = 1.3
 
 
-def search(problem: Problem, front: Front, *, degrees: range, deadline: float) -> None:
+def search(problem: Problem, front: Front, *, degrees: range, budget: Budget) -> None:
     """Offer every polynomial and quotient of polynomials that fits a function of the target exactly."""
     wanted = ("y", "y²", "log y", "exp y", "1/y²", "sin y", "cos y")
     targets = [
@@ -35,7 +35,7 @@ def search(problem: Problem, front: Front, *, degrees: range, deadline: float) -
         table = _table(problem.columns, exponents)
         for undone, target in targets:
             for divided in (False, True):
-                if time.monotonic() > deadline or front.solved:
+                if budget.over or front.solved:
                     return
                 solve = _quotient if divided else _polynomial
                 inner = solve(problem, table, exponents, target)

@@ -6,7 +6,6 @@ Everything outside is linear, so it is solved for at each point of the grid (var
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product as product_of
@@ -15,6 +14,7 @@ import numpy as np
 
 from perennial.lang.program import Program, call
 from perennial.primitives import reals
+from perennial.synthesis.base import Budget
 from perennial.synthesis.formulas.algebra import plus, product, quotient, raised, weighted_sum
 from perennial.synthesis.formulas.bank import LARGEST_VALUE, Bank
 from perennial.synthesis.formulas.combinations import UNDONE, Problem, Undone
@@ -38,7 +38,7 @@ class Term:
 
 
 def search(
-    problem: Problem, bank: Bank, front: Front, *, inner: int, partners: int, deadline: float, keep: int = 4
+    problem: Problem, bank: Bank, front: Front, *, inner: int, partners: int, budget: Budget, keep: int = 4
 ) -> None:
     """Fit one term with a number inside, alone, beside one known term, and as a factor.
 
@@ -48,7 +48,7 @@ def search(
         front: receives what fits.
         inner: how many formulas are tried inside.
         partners: how many known terms are tried beside it.
-        deadline: `time.monotonic()` to stop at.
+        budget: for all of it.
         keep: how many of the best fits are finished for each question.
     """
     inside = [(bank.table[place], bank.program(place)) for place in range(min(inner, bank.size))]
@@ -60,12 +60,12 @@ def search(
         *(([ones, bank.table[place]], place) for place in range(min(partners, bank.size))),
     ]
     for base, partner in questions:
-        if time.monotonic() > deadline:
+        if budget.over:
             return
         basis = np.linalg.qr(np.array(base).T)[0].T
         table = [_unit_rest(term, basis) for term in terms]
         for undone, multiplier, written in _targets(problem):
-            if time.monotonic() > deadline or front.solved:
+            if budget.over or front.solved:
                 return
             with np.errstate(all="ignore"):
                 target = undone.forward(problem.target[problem.rows]) * multiplier

@@ -8,7 +8,6 @@ symmetries (Udrescu and Tegmark 2020) without a network, in milliseconds a quest
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -16,6 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from perennial.lang.program import Program
+from perennial.synthesis.base import Budget
 from perennial.synthesis.formulas.algebra import minus, plus, product, quotient, squared, values
 from perennial.synthesis.formulas.combinations import Problem
 
@@ -55,7 +55,7 @@ class Description:
     scale: float = 1.0
 
 
-def reductions(problem: Problem, deadline: float) -> Iterator[tuple[Problem, list[int]]]:
+def reductions(problem: Problem, budget: Budget) -> Iterator[tuple[Problem, list[int]]]:
     """Problems with fewer variables, each simpler than the one before: the problem, and the leaves to build on.
 
     The other leaves of a problem are factors that enter as powers.
@@ -65,10 +65,10 @@ def reductions(problem: Problem, deadline: float) -> Iterator[tuple[Problem, lis
     wanted = np.log(np.abs(target)) if logarithmic else target
     start = tuple((leaf, column) for leaf, column in zip(problem.leaves, problem.part, strict=True))
     current = _judged(Description(start, ()), wanted, SCALES)
-    while len(current.inner) > 1 and time.monotonic() < deadline:
+    while len(current.inner) > 1 and not budget.over:
         best = None
         for simpler in _simpler(current, logarithmic):
-            if time.monotonic() > deadline:
+            if budget.over:
                 break
             judged = _judged(simpler, wanted, (current.scale,))
             if best is None or judged.error < best.error:

@@ -9,7 +9,7 @@ import numpy as np
 from perennial.lang import Grid
 from perennial.primitives import cells as c
 from perennial.primitives import grids as g
-from perennial.synthesis.base import Clock
+from perennial.synthesis.base import Budget
 from perennial.synthesis.grids.bank import State, fingerprint
 from perennial.synthesis.grids.planes import TURNING, Tests, colour_planes, constant_planes, number_planes
 from perennial.synthesis.grids.rules import Cells, Grower, Limits, Split, as_state, rules, shown_by
@@ -71,16 +71,16 @@ def _cheapest_of_equals(states: Sequence[State]) -> list[State]:
     return sorted(found.values(), key=lambda state: state.cost)
 
 
-def cell_rules(puzzle: Puzzle, states: list[State], bases: list[State], clock: Clock) -> Iterator[Solution]:
+def cell_rules(puzzle: Puzzle, states: list[State], bases: list[State], budget: Budget) -> Iterator[Solution]:
     """Rules over cells, those without directions first, priced by leaving examples out."""
     cells = matrices(puzzle, states, bases)
     sizes = [grid.size for grid in puzzle.outputs]
     owner = np.repeat(np.arange(len(sizes)), sizes)
     for some, bonus in ((cells.without(TURNING), TURNED_BONUS), (cells, 0.0)):
         missed = None
-        for rule in rules(some, owner >= 0, Limits(), clock):
+        for rule in rules(some, owner >= 0, Limits(), budget):
             if missed is None:
-                missed = _missed_when_left_out(some, owner, clock)
+                missed = _missed_when_left_out(some, owner, budget)
             state = as_state(rule)
             yield (
                 rule.cost + MISSED_COST * missed - bonus,
@@ -88,33 +88,33 @@ def cell_rules(puzzle: Puzzle, states: list[State], bases: list[State], clock: C
                 state.values[puzzle.labelled :],
                 "cell rule",
             )
-            if clock.over:
+            if budget.over:
                 return
 
 
-def partial_rules(puzzle: Puzzle, states: list[State], bases: list[State], clock: Clock) -> list[State]:
+def partial_rules(puzzle: Puzzle, states: list[State], bases: list[State], budget: Budget) -> list[State]:
     """Small rules that are right on most cells: bases to look from once more."""
     cells = matrices(puzzle, states, bases)
     everything = np.ones(len(cells.target), dtype=bool)
     found = [
-        Grower(some, Limits(depth, 2**depth, partial=True), clock).grow(everything)
+        Grower(some, Limits(depth, 2**depth, partial=True), budget).grow(everything)
         for some in (cells, cells.without(TURNING))
         for depth in (1, 2)
     ]
     return _cheapest_of_equals([as_state(rule) for rule in found if isinstance(rule, Split)])
 
 
-def _missed_when_left_out(cells: Cells, owner: np.ndarray, clock: Clock) -> float:
+def _missed_when_left_out(cells: Cells, owner: np.ndarray, budget: Budget) -> float:
     """Share of the examples that a rule grown without them gets wrong."""
     wrong = 0
     examples = int(owner.max()) + 1
     if examples < 2:
         return 1.0
     for example in range(examples):
-        rule = next(iter(rules(cells, owner != example, Limits(), clock)), None)
+        rule = next(iter(rules(cells, owner != example, Limits(), budget)), None)
         here = owner == example
         if rule is None or (shown_by(rule, cells)[: len(owner)][here] != cells.target[here]).any():
             wrong += 1
-        if clock.over:
+        if budget.over:
             break
     return wrong / examples

@@ -13,7 +13,7 @@ import numpy as np
 
 from perennial.lang import Program, call
 from perennial.primitives.grids import like, where
-from perennial.synthesis.base import Clock
+from perennial.synthesis.base import Budget
 from perennial.synthesis.grids.bank import State, column
 from perennial.synthesis.grids.planes import Test
 
@@ -121,13 +121,13 @@ class Grower:
     Args:
         cells: the matrices.
         limits: how far it may grow.
-        clock: when it has run down, it gives up.
+        budget: when it has run down, it gives up.
         first: which of the best tests to take at the root, from 0.
         leaf: which of the best leaves to believe in first, from 0.
     """
 
-    def __init__(self, cells: Cells, limits: Limits, clock: Clock, first: int = 0, leaf: int = 0) -> None:
-        self.cells, self.limits, self.clock, self.first, self.leaf = cells, limits, clock, first, leaf
+    def __init__(self, cells: Cells, limits: Limits, budget: Budget, first: int = 0, leaf: int = 0) -> None:
+        self.cells, self.limits, self.budget, self.first, self.leaf = cells, limits, budget, first, leaf
         self.leaves_left = limits.leaves
 
     def grow(self, mask: np.ndarray) -> Leaf | Split | None:
@@ -142,7 +142,7 @@ class Grower:
             self.leaves_left -= 1
             best = np.where(full, self.cells.leaf_costs, np.inf).argmin()
             return Leaf(self.cells.leaves[int(best)])
-        if depth >= self.limits.depth or self.leaves_left < 2 or self.clock.over:
+        if depth >= self.limits.depth or self.leaves_left < 2 or self.budget.over:
             return Leaf(self.cells.leaves[int(counts.argmax())]) if self.limits.partial else None
         weights = self._labels(mask, counts, depth)
         if weights is None or not len(self.cells.tests):
@@ -217,9 +217,9 @@ def shown_by(rule: Leaf | Split, cells: Cells) -> np.ndarray:
     return np.where(cells.answers[place], shown_by(rule.then, cells), shown_by(rule.otherwise, cells))
 
 
-def rules(cells: Cells, mask: np.ndarray, limits: Limits, clock: Clock) -> Iterator[Leaf | Split]:
+def rules(cells: Cells, mask: np.ndarray, limits: Limits, budget: Budget) -> Iterator[Leaf | Split]:
     """Distinct ways to grow, the plain greedy one first."""
     for first, leaf in ((0, 0), (1, 0), (0, 1), (2, 0), (0, 2), (3, 0), (1, 1)):
-        rule = Grower(cells, limits, clock, first, leaf).grow(mask)
+        rule = Grower(cells, limits, budget, first, leaf).grow(mask)
         if rule is not None:
             yield rule

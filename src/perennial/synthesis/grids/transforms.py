@@ -13,7 +13,7 @@ import numpy as np
 from perennial.errors import NoAnswer
 from perennial.lang import Grid, Int
 from perennial.primitives import grids as g
-from perennial.synthesis.base import Clock
+from perennial.synthesis.base import Budget
 from perennial.synthesis.grids.bank import GRIDS, Bank, State, column
 from perennial.synthesis.grids.moves import COMPLETED, PLACES, SHALLOW, SLOW, grid_moves, list_moves
 from perennial.synthesis.grids.planes import GLOBALS
@@ -24,14 +24,14 @@ Solution = tuple[float, State, list[np.ndarray], str]  # bits, what was found, i
 DEEPEST = 14.0
 
 
-def explore(puzzle: Puzzle, clock: Clock, deepest: float = DEEPEST) -> Iterator[Solution]:
-    """Fills the bank in the order of cost until the clock ends; gives every state that is the output."""
+def explore(puzzle: Puzzle, budget: Budget, deepest: float = DEEPEST) -> Iterator[Solution]:
+    """Fills the bank in the order of cost until the budget ends; gives every state that is the output."""
     bank = puzzle.bank
     moves, listed = grid_moves(puzzle.inputs, puzzle.outputs), list_moves()
     _grow_by_numbers(puzzle)
     told = 0
     for state in bank.cheapest():
-        if clock.over or state.cost > deepest:
+        if budget.over or state.cost > deepest:
             break
         if state.kind == GRIDS:
             _explore_list(bank, state, listed)

@@ -15,7 +15,7 @@ from perennial.lang import Bool, Int, Lambda, Literal, Program, call
 from perennial.lang import Text as TextType
 from perennial.primitives import control, formats, text, values
 from perennial.spaces.grammar import Grammar
-from perennial.synthesis.base import Clock, Engine, Examples, Found, answers, same_value
+from perennial.synthesis.base import Budget, Engine, Examples, Found, answers, same_value
 from perennial.synthesis.witnesses.text.conditions import Conditions, Decision, Decisions
 from perennial.synthesis.witnesses.text.covers import Cover, Covers
 from perennial.synthesis.witnesses.text.numbers import numbers_of, truths_of
@@ -43,23 +43,20 @@ class TextWitnesses(Engine):
             and TextType in (*examples.types, examples.output_type)
         )
 
-    def run(
-        self, examples: Examples, grammar: Grammar | None, seconds: float, memory: int = 2**31
-    ) -> Iterator[Found]:
-        clock = Clock(seconds)
+    def run(self, examples: Examples, grammar: Grammar | None, budget: Budget) -> Iterator[Found]:
         working = diverse(examples, WORKING_ROWS)
         given: set[Program] = set()
-        while not clock.over:
+        while not budget.over:
             missed: set[int] | None = None
-            for program, price in _programs(examples, working, clock):
+            for program, price in _programs(examples, working, budget):
                 if program in given:
                     continue
                 given.add(program)
-                found = _found(program, price, examples, clock)
+                found = _found(program, price, examples, budget)
                 yield found
                 wrong = set(found.missed)
                 missed = wrong if missed is None or len(wrong) < len(missed) else missed
-                if clock.over:
+                if budget.over:
                     break
             more = sorted((missed if missed is not None else set(range(len(examples)))) - set(working))
             if not more or len(working) >= MOST_ROWS:
@@ -67,10 +64,10 @@ class TextWitnesses(Engine):
             working = sorted({*working, *more[:MORE_ROWS]})
 
 
-def _found(program: Lambda, price: float, examples: Examples, clock: Clock) -> Found:
+def _found(program: Lambda, price: float, examples: Examples, budget: Budget) -> Found:
     satisfied = tuple(map(same_value, answers(program, examples.inputs), examples.outputs))
     price += strangeness(answers(program, examples.unlabelled[:40]), examples.outputs)
-    return Found(program, round(price), satisfied, TextWitnesses.name, clock.spent)
+    return Found(program, round(price), satisfied, TextWitnesses.name, budget.spent)
 
 
 def diverse(examples: Examples, number: int) -> list[int]:
@@ -96,7 +93,7 @@ def _look(value: object) -> object:
     return tuple(len(text.tokens(value, kind)) for kind in ("word", "digits", "letters", "alphanumeric"))
 
 
-def _programs(examples: Examples, working: Sequence[int], clock: Clock) -> Iterator[tuple[Lambda, float]]:
+def _programs(examples: Examples, working: Sequence[int], budget: Budget) -> Iterator[tuple[Lambda, float]]:
     rows = [examples.inputs[place] for place in working]
     outputs = [examples.outputs[place] for place in working]
     probes = list(dict.fromkeys(examples.unlabelled))[:PROBES]
@@ -104,28 +101,28 @@ def _programs(examples: Examples, working: Sequence[int], clock: Clock) -> Itera
     wanted = (
         outputs if examples.output_type == TextType else [str(value) if whole else "" for value in outputs]
     )
-    parts = Parts(examples.names, examples.types, [*rows, *probes], wanted, clock.share(0.5))
+    parts = Parts(examples.names, examples.types, [*rows, *probes], wanted, budget.share(0.5))
     found = parts.grow()
     if examples.output_type == TextType:
-        made = _texts(parts, found, examples, wanted, clock)
+        made = _texts(parts, found, examples, wanted, budget)
     elif whole:
-        made = numbers_of(parts, found, outputs, clock)
+        made = numbers_of(parts, found, outputs, budget)
     else:
-        made = truths_of(Conditions(parts, examples).all, outputs, clock)
+        made = truths_of(Conditions(parts, examples).all, outputs, budget)
     for program, price in made:
         yield Lambda(examples.names, program), price
 
 
-def _texts(parts: Parts, found: list[Part], examples: Examples, wanted: list[str], clock: Clock):
+def _texts(parts: Parts, found: list[Part], examples: Examples, wanted: list[str], budget: Budget):
     given = ["\n".join(map(str, row)) for row in parts.rows[: len(wanted)]]
-    covers = Covers(found, wanted, clock.share(0.6), given)
+    covers = Covers(found, wanted, budget.share(0.6), given)
     everything = (1 << len(wanted)) - 1
     straight = covers.best(everything, COVERS_GIVEN)
     for cover in straight:
         yield sequence(cover), cover.price
     if straight and straight[0].price < DEAR_COVER:
         return
-    decisions = Decisions(covers, Conditions(parts, examples).all, clock)
+    decisions = Decisions(covers, Conditions(parts, examples).all, budget)
     for depth in range(1, DEEPEST_LIST + 1):
         best = decisions.best(everything, depth)
         if best is not None and best.condition is not None and worthwhile(best, wanted):

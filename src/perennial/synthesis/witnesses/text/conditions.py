@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from perennial.primitives import text, values
-from perennial.synthesis.base import Clock, Examples
+from perennial.synthesis.base import Budget, Examples
 from perennial.synthesis.witnesses.text.covers import Cover, Covers
 from perennial.synthesis.witnesses.text.parts import KIND_PRICES, Part, Parts, text_price
 
@@ -114,8 +114,8 @@ def frequent(rows: Sequence[str]) -> list[str]:
 class Decisions:
     """Looks for the cheapest decision list over rows; the covers and conditions are of the same rows."""
 
-    def __init__(self, covers: Covers, conditions: Sequence[Part], clock: Clock) -> None:
-        self.covers, self.clock = covers, clock
+    def __init__(self, covers: Covers, conditions: Sequence[Part], budget: Budget) -> None:
+        self.covers, self.budget = covers, budget
         self.full = (1 << len(covers.wanted)) - 1
         self.conditions = []
         for part in conditions:
@@ -150,7 +150,7 @@ class Decisions:
                 continue
             tried += 1
             limit = float("inf") if best is None else best.price
-            if tried > CONDITIONS_TRIED or self.clock.over or condition.price + IF_PRICE >= limit:
+            if tried > CONDITIONS_TRIED or self.budget.over or condition.price + IF_PRICE >= limit:
                 break
             first = self._leaf(taken)
             if first is None or first.price + condition.price + IF_PRICE >= limit:
@@ -168,7 +168,7 @@ class Decisions:
         for row in range(len(self.covers.wanted)):
             rows = 1 << row
             for other in range(len(self.covers.wanted)):
-                if not rows >> other & 1 and not self.clock.over and self.covers.best(rows | 1 << other):
+                if not rows >> other & 1 and not self.budget.over and self.covers.best(rows | 1 << other):
                     rows |= 1 << other
             if rows & (rows - 1) and (found := self.covers.best(rows)):
                 yield Decision(found[0], found[0].price)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perennial.synthesis.base import Clock
+from perennial.synthesis.base import Budget
 from perennial.synthesis.witnesses.text.parts import Part, text_price
 
 PIECE_PRICE = 1.2
@@ -40,16 +40,16 @@ class Covers:
     Args:
         parts: cheapest first.
         wanted: the outputs.
-        clock: when to stop.
+        budget: when to stop.
         given: all that each row's inputs show, so that a constant that stands in all of them is doubted.
 
     At most 64 rows.
     """
 
     def __init__(
-        self, parts: Sequence[Part], wanted: Sequence[str], clock: Clock, given: Sequence[str] = ()
+        self, parts: Sequence[Part], wanted: Sequence[str], budget: Budget, given: Sequence[str] = ()
     ) -> None:
-        self.wanted, self.clock, self.given = tuple(wanted), clock, tuple(given)
+        self.wanted, self.budget, self.given = tuple(wanted), budget, tuple(given)
         self.parts, masks = [], []
         for part in parts:
             mask = 0
@@ -85,7 +85,7 @@ class Covers:
             if state == goal:
                 found.append(Cover(pieces, price))
                 continue
-            if steps % 32 == 0 and self.clock.over:
+            if steps % 32 == 0 and self.budget.over:
                 break
             for piece, cost, reached in self._edges(state, wanted, places, starts, pieces):
                 if visits[reached] < PATHS_A_STATE:

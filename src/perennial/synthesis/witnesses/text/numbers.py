@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from perennial.lang import Program, call
 from perennial.primitives import formats, text, values
-from perennial.synthesis.base import Clock
+from perennial.synthesis.base import Budget
 from perennial.synthesis.witnesses.text.parts import KIND_PRICES, Part, Parts, place_price
 
 PARTS_READ = 600
@@ -16,7 +16,7 @@ PROGRAMS_GIVEN = 8
 
 
 def numbers_of(
-    parts: Parts, found: Sequence[Part], outputs: Sequence[int], clock: Clock
+    parts: Parts, found: Sequence[Part], outputs: Sequence[int], budget: Budget
 ) -> Iterator[tuple[Program, float]]:
     """Programs that give these whole numbers, cheapest first."""
     known: dict[tuple, Part] = {}
@@ -55,7 +55,7 @@ def numbers_of(
                     marked = parts.made(text.concat, (sign, other), other.price + 4.0)
                     if marked is not None:
                         keep(parts.made(text.count_of, (one, marked), one.price + marked.price + 1.5))
-    yield from _matching(parts, sorted(known.values(), key=lambda part: part.price), outputs, clock)
+    yield from _matching(parts, sorted(known.values(), key=lambda part: part.price), outputs, budget)
 
 
 def _signs_before(one: Part, other: Part) -> list[str]:
@@ -71,7 +71,7 @@ def _signs_before(one: Part, other: Part) -> list[str]:
 
 
 def _matching(
-    parts: Parts, numbers: list[Part], outputs: Sequence[int], clock: Clock
+    parts: Parts, numbers: list[Part], outputs: Sequence[int], budget: Budget
 ) -> Iterator[tuple[Program, float]]:
     goal, rows = tuple(outputs), len(outputs)
     matches = [part for part in numbers if part.values[:rows] == goal]
@@ -86,7 +86,7 @@ def _matching(
     for part in few:
         by_values.setdefault(part.values[:rows], part)
     for part in few:
-        if clock.over:
+        if budget.over:
             break
         for word, rest in (
             (values.add, tuple(w - v for w, v in zip(goal, part.values, strict=False))),
@@ -101,7 +101,7 @@ def _matching(
 
 
 def truths_of(
-    conditions: Sequence[Part], outputs: Sequence[bool], clock: Clock
+    conditions: Sequence[Part], outputs: Sequence[bool], budget: Budget
 ) -> Iterator[tuple[Program, float]]:
     """Programs that give these truths: a condition, its contrary, or two conditions joined."""
     rows = len(outputs)
@@ -123,7 +123,7 @@ def truths_of(
     found = [(price, made) for price, mask, made in singles if mask == goal]
     pairs: list[tuple[float, Program]] = []
     for place, (price, mask, made) in enumerate(singles[:TRUTHS_PAIRED]):
-        if clock.over:
+        if budget.over:
             break
         for other_price, other, other_made in singles[:place]:
             if mask | other == goal:

@@ -18,7 +18,7 @@ from perennial.lang import Int, Literal, Program, Type, Var, call
 from perennial.lang import Text as TextType
 from perennial.lang.ops import Primitive
 from perennial.primitives import formats, text, values
-from perennial.synthesis.base import Clock
+from perennial.synthesis.base import Budget
 
 KIND_PRICES = {
     "word": 1.0, "digits": 1.0, "number": 2.0, "letters": 1.5, "alphanumeric": 2.0, "upper": 3.2, "lower": 3.4,
@@ -84,7 +84,7 @@ class Parts:
         names, types: of the inputs.
         rows: input tuples, those with outputs first.
         wanted: the texts that parts shall be pieces of, one for each row with an output.
-        clock: when to stop adding.
+        budget: when to stop adding.
     """
 
     def __init__(
@@ -93,9 +93,9 @@ class Parts:
         types: Sequence[Type],
         rows: Sequence[tuple],
         wanted: Sequence[str],
-        clock: Clock,
+        budget: Budget,
     ) -> None:
-        self.rows, self.wanted, self.clock = rows, tuple(wanted), clock
+        self.rows, self.wanted, self.budget = rows, tuple(wanted), budget
         self.tried = 0
         self.known: dict[tuple, Part] = {}
         self.numbers: list[Part] = []
@@ -209,7 +209,7 @@ class Parts:
         inputs = set(map(id, self.inputs))
         bases = [part for part in first if id(part) not in inputs and self.may_help(part)]
         for part in bases[:FIRST_LEVEL_EXTENDED]:
-            if self.clock.over:
+            if self.budget.over:
                 break
             self.extend(part, whole=False)
         return sorted(self.known.values(), key=lambda part: part.price)
@@ -378,7 +378,7 @@ class Parts:
                     price = part.price + 4.0 + start.price + end.price
                     if price < 24.0 and self._fits_somewhere(part, start, end):
                         self.apply(text.part, part, start, end, price=price)
-            if self.clock.over:
+            if self.budget.over:
                 return
 
     def _fits_somewhere(self, part: Part, start: Part, end: Part) -> bool:
