@@ -1,7 +1,7 @@
 """Several engines under one time budget, side by side in two processes.
 
-The first engine runs in this process, so that easy tasks are answered at once; while it is not ready, the others
-do. When it has not ended after a second, the others start in a worker process. Whoever has a complete program that
+The others have a moment first, so that easy tasks are answered at once, and longer while the first is not ready.
+Then the first runs in this process. When it has not ended after a second, the others start in a worker process. Whoever has a complete program that
 it holds for final ends the search. (Portfolios of algorithms; Huberman, Lukose and Hogg 1997.)
 """
 
@@ -20,6 +20,7 @@ from perennial.synthesis.base import Budget, Engine, Examples, Found
 from perennial.synthesis.enumeration import Enumeration
 from perennial.synthesis.lists import ListSearch
 
+A_MOMENT = 0.5
 HEAD_START = 1.0
 START_SECONDS = 1.5
 POLL_SECONDS = 0.1
@@ -58,10 +59,10 @@ class Portfolio(Engine):
         grammar = grammar if grammar.words else usual_grammar(examples)
         engines = [engine for engine in self.engines if engine.can_run(examples, grammar)]
         best = _Best()
-        if engines and not engines[0].ready():
+        for quick in _before_the_first(engines, budget):
             for engine in engines[1:]:
-                yield from best.better(engine.run(examples, grammar, budget.until(engines[0].ready)))
-                if best.complete:
+                yield from best.better(engine.run(examples, grammar, quick))
+                if best.complete and not quick.over:
                     return
         if len(engines) < 2 or self.processes < 2 or budget.left < HEAD_START + START_SECONDS:
             for place, engine in enumerate(engines):
@@ -79,6 +80,14 @@ class Portfolio(Engine):
             yield from best.better(iter(helper.found()))
         finally:
             helper.stop()
+
+
+def _before_the_first(engines: Sequence[Engine], budget: Budget) -> Iterator[Budget]:
+    """Budgets for the other engines: a moment, since the first takes longer to load; then until it is ready."""
+    if len(engines) > 1:
+        yield budget.within(A_MOMENT)
+        if not engines[0].ready():
+            yield budget.until(engines[0].ready)
 
 
 class _Best:

@@ -6,6 +6,7 @@ search in plain Python does its work.
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,14 +22,22 @@ LEVELS = 4
 
 @cache
 def _started() -> subprocess.Popen:
-    """A process that compiles everything and ends; at most one from this process."""
-    return subprocess.Popen(
+    """A process that compiles everything and ends, also when this one has ended; at most one from this process."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "perennial.synthesis.readiness"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    atexit.register(_let_go, process)
+    return process
+
+
+def _let_go(process: subprocess.Popen) -> None:
+    """Nobody will wait for it; without this Python would warn of that."""
+    if process.poll() is None:
+        process.returncode = 0
 
 
 def compiled() -> bool:
