@@ -109,6 +109,7 @@ def test_other_data_in_the_same_folder_are_refused(grown, command, tmp_path):
         (["grow", "x.csv", "--time", "10"], "10s"),
         (["grow", "x.csv", "--time=-5s"], "90s"),
         (["grow", "x.csv", "--trials", "many"], "--trials"),
+        (["grow", "x.csv", "--trials", "3", "--time", "10s"], "Give one of them"),
         (["grwo", "x.csv"], "grow"),
         (["grow", "x.csv", "--memory", "2"], "2GB"),
         (["grow", "x.csv", "--type", "zip"], "--type zip=category"),

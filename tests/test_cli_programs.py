@@ -75,9 +75,14 @@ def test_a_question_is_asked_on_stderr_and_answered_on_stdin(folder, monkeypatch
         (["table.csv", "--target", "Nope", "--from", "City"], 3),
         (["table.csv", "--target", "Out", "--as", "poem"], 2),
         (["table.csv", "--target", "Out", "--from", "City", "--tolerance", "2"], 2),
+        (["table.csv", "--target", "Out", "--from", "City", "--trials", "2"], 2),
+        (["degrees.json", "--ask"], 2),
     ],
 )
 def test_wrong_options_end_with_their_exit_code(folder, arguments, code, capsys):
+    (folder / "degrees.json").write_text(
+        json.dumps([{"input": x, "output": 2.5 * x} for x in (1.5, 2.5, 4.5)])
+    )
     assert run(["grow", *arguments, "--time", "5s"]) == code
     assert "Traceback" not in capsys.readouterr().err
 

@@ -69,7 +69,7 @@ def grow(
     data: str,
     *,
     target: Many = None,
-    time: str = "60s",
+    time: str | None = None,
     out: str | None = None,
     test: str | None = None,
     metric: str | None = None,
@@ -113,7 +113,7 @@ def grow(
     target
         The column to predict; repeat it for several targets. Without it perennial guesses and says so.
     time
-        For everything, with a unit: 90s, 10m, 2h, 1h30m.
+        For everything, with a unit: 90s, 10m, 2h, 1h30m. Default: 60s.
     out
         The study folder. Default: runs/NAME, the name following from the data and the options.
     test
@@ -180,8 +180,12 @@ def grow(
         Print one JSON object on stdout.
     """
     if from_ or as_ or _is_examples(data, target):
+        if trials is not None:
+            raise UsageError(
+                "Programs are looked for by the clock, not by --trials.", todo="Give --time 60s."
+            )
         return _grow_program(data, target, from_, as_, time, out, seed, memory, ask, tolerance, json)
-    budget = None if trials is not None else seconds_of(time)
+    budget = seconds_of(time) if time else None
     kinds = _kinds(type_)
     limit = bytes_of(memory) if memory else None
     configuration = {
@@ -222,8 +226,8 @@ def _is_examples(data: str, target: list[str] | None) -> bool:
 
 
 def _grow_program(
-    data: str, target: list[str] | None, from_: list[str] | None, as_: str | None, time: str, out: str | None, seed: int,
-    memory: str | None, ask: bool, tolerance: float, json: bool,
+    data: str, target: list[str] | None, from_: list[str] | None, as_: str | None, time: str | None, out: str | None,
+    seed: int, memory: str | None, ask: bool, tolerance: float, json: bool,
 ) -> int:  # fmt: skip
     """A program from examples: JSON pairs, or a column of a table to be filled."""
     from perennial import program_files, terminal, workflow
@@ -245,7 +249,7 @@ def _grow_program(
     watching = terminal.listener(lively=not ask)
     try:
         model = workflow.grow(
-            task, seconds=seconds_of(time), out=folder, seed=seed, memory=bytes_of(memory) if memory else None,
+            task, seconds=seconds_of(time) if time else None, out=folder, seed=seed, memory=bytes_of(memory) if memory else None,
             listeners=[watching], configuration=configuration, ask=program_files.ask if ask else None,
         )  # fmt: skip
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 from perennial.errors import UsageError
 
@@ -56,8 +57,12 @@ class Plan:
 
     @property
     def least(self) -> float:
-        """Seconds without which a candidate is not begun: a network that the clock cuts short says little."""
-        return LEAST_SHARE * self.candidate if self.patient else 0.0
+        """Seconds without which a candidate is not begun: a network that the clock cuts short says little.
+
+        >>> Plan.of(600.0, "image").least, Plan.of(float("inf"), "image").least
+        (27.06, 0.0)
+        """
+        return LEAST_SHARE * self.candidate if self.patient and isfinite(self.candidate) else 0.0
 
     @staticmethod
     def of(seconds: float, modality: str = "table") -> Plan:

@@ -22,7 +22,7 @@ from perennial import analysis, analysis_images, assembly, ensemble, metrics
 from perennial.assembly import Candidate, Member
 from perennial.baseline import baseline_programs
 from perennial.confirmation import confirm
-from perennial.errors import WorkerError
+from perennial.errors import UsageError, WorkerError
 from perennial.evaluate import Bench, evaluate, pack_array, unpack_array
 from perennial.history import Record
 from perennial.journal import Listener
@@ -110,6 +110,12 @@ def grow(
         data if isinstance(data, Task) else Task.from_data(data, target, test=test, memory=memory, **reading)
     )
     if is_formula_task(task):
+        if ask is not None:
+            raise UsageError(
+                "There is nothing to ask about numbers.",
+                why="A formula is judged by how closely it fits all rows, not by one more answer.",
+                todo="Leave --ask out, and add the row to the data.",
+            )
         return grow_formula(
             task, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, configuration=configuration,
             memory=memory, listeners=listeners, tolerance=task.origin.get("tolerance", 0.0),
