@@ -21,6 +21,7 @@ FLOORS = [
     {
         "evaluate",
         "history",
+        "interruption",
         "journal",
         "plan",
         "program_study",

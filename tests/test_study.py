@@ -83,11 +83,13 @@ def test_resuming_by_replay_proposes_what_an_uninterrupted_study_proposes(tmp_pa
         assert len({record.source for record in resumed.history.records}) >= 3
 
 
-def test_other_data_are_refused(tmp_path):
+def test_other_data_are_refused_and_the_folder_is_let_go(tmp_path):
     with study(out=tmp_path / "s").run(trials=1):
         pass
-    with pytest.raises(StudyChanged, match="--out"):
+    with pytest.raises(StudyChanged, match="--out") as refused:
         Study(table(seed=5), out=tmp_path / "s", workers=0)
+    with study(out=tmp_path / "s") as again:
+        assert refused.value and len(again.history.records) == 1
 
 
 def test_failures_are_records_and_the_same_failure_again_and_again_ends_the_search():

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -199,8 +200,7 @@ def grow(
     from perennial import terminal, workflow
     from perennial.modalities.images.wishes import size_of
 
-    watching = terminal.listener()
-    try:
+    with closing(terminal.listener()) as watching:
         model = workflow.grow(
             data,
             list(target) if target and len(target) > 1 else (target[0] if target else None),
@@ -212,8 +212,6 @@ def grow(
             skip_bad_lines=skip_bad_lines, image_size=size_of(image_size), image_fit=image_fit,
             skip_bad_images=skip_bad_images,
         )  # fmt: skip
-    finally:
-        watching.close()
     return _tell_result(model, folder, json)
 
 
@@ -246,14 +244,11 @@ def _grow_program(
         task = Task.fill(data, target[0], sources, numbers=as_ == "formula", tolerance=tolerance)
     else:
         raise UsageError("A table is filled by example in one column.", todo="Name it with --target COLUMN.")
-    watching = terminal.listener(lively=not ask)
-    try:
+    with closing(terminal.listener(lively=not ask)) as watching:
         model = workflow.grow(
             task, seconds=seconds_of(time) if time else None, out=folder, seed=seed, memory=bytes_of(memory) if memory else None,
             listeners=[watching], configuration=configuration, ask=program_files.ask if ask else None,
         )  # fmt: skip
-    finally:
-        watching.close()
     for path in program_files.write(model, folder, data):
         _say(f"wrote {path}")
     return _tell_result(model, folder, json)

@@ -9,7 +9,6 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Protocol as Interface
 from perennial.errors import StudyChanged
 from perennial.history import History
 from perennial.storages import Memory, SQLite, Storage
-from perennial.storages.base import plain
+from perennial.storages.base import Event, plain
 from perennial.task import Task
 
 PACKAGES = ("perennial", "numpy", "scikit-learn", "lightgbm", "keras", "torch", "duckdb")
@@ -27,19 +26,9 @@ PACKAGES = ("perennial", "numpy", "scikit-learn", "lightgbm", "keras", "torch", 
 class Listener(Interface):
     """Hears each event as it is written, and a snapshot of the running state about five times a second."""
 
-    def on_event(self, event: Any) -> None: ...
+    def on_event(self, event: Event) -> None: ...
 
     def on_tick(self, snapshot: dict[str, Any]) -> None: ...
-
-
-@dataclass(frozen=True)
-class WrittenEvent:
-    """An event as listeners hear it."""
-
-    number: int
-    time: float
-    kind: str
-    data: dict[str, Any]
 
 
 class Journal:
@@ -66,18 +55,13 @@ class Journal:
     def emit(self, kind: str, /, **data: Any) -> None:
         """Writes one event, applies it to the history and tells the listeners."""
         data = plain(data)
-        event = WrittenEvent(self.storage.append(kind, data), time.time(), kind, data)
+        event = Event(self.storage.append(kind, data), time.time(), kind, data)
         self.history.apply(event)
         for listener in self.listeners:
             listener.on_event(event)
 
     def begin(self, task: Task, **told: Any) -> None:
-        """The first event of a new study: whose data it is about, and who writes.
-
-        Raises:
-            StudyChanged: the folder belongs to other data.
-        """
-        self.check(task)
+        """The first event of a new study: whose data it is about, and who writes."""
         if not self.history.created:
             self.emit(
                 "created", name=self.folder.name if self.folder else task.name,
@@ -86,9 +70,14 @@ class Journal:
             )  # fmt: skip
 
     def check(self, task: Task) -> None:
-        """Refuses data that the study was not begun with."""
+        """Refuses data that the study was not begun with, and lets go of the folder.
+
+        Raises:
+            StudyChanged: the folder belongs to other data.
+        """
         known = self.history.created.get("fingerprint")
         if known is not None and known != task.fingerprint:
+            self.close()
             raise StudyChanged(
                 "This study was started on other data.",
                 where=f"{self.folder}: stored fingerprint {known[:12]}, now {task.fingerprint[:12]}",

@@ -9,14 +9,12 @@ that ends the search and keeps what was found, a test that is asked once.
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from perennial.errors import StudyChanged
 from perennial.evaluate import pack_array
 from perennial.journal import Journal, Listener
 from perennial.lang import Lambda, Program, parse, to_source
@@ -65,11 +63,7 @@ class ProgramStudy:
         self.folder = Path(out) if out is not None else None
         self.journal = Journal(self.folder, listeners)
         self.history = self.journal.history
-        try:
-            self.journal.check(task)
-        except StudyChanged:
-            self.journal.close()
-            raise
+        self.journal.check(task)
         self.budget = Budget(max(LEAST_SECONDS, seconds - self.history.seconds_spent), memory or MEMORY)
         self.interrupted: str | None = None
         self._before, self._configuration = self.history.seconds_spent, configuration or {}
@@ -77,18 +71,11 @@ class ProgramStudy:
         self._order: Any = None
         self._searching = self._writing = False
         self._doing = "starting"
-        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> ProgramStudy:
-        if threading.current_thread() is threading.main_thread():
-            self._handlers = {
-                number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)
-            }
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
         self.journal.close()
 
     @property
@@ -108,11 +95,11 @@ class ProgramStudy:
             return None
         return Model.load(self.folder / "best").with_information(result=result)
 
-    def begin(self, protocol: Sequence[str], tested_on: int) -> None:
+    def begin(self, protocol: str, tested_on: int) -> None:
         """Writes down what is known before the search.
 
         Args:
-            protocol: how a program will be judged, in sentences.
+            protocol: how a program will be judged, in a sentence.
             tested_on: rows whose outputs were held back by people.
         """
         task = self.task
@@ -125,7 +112,7 @@ class ProgramStudy:
         if not self.history.protocol:
             self.emit(
                 "protocol", kind="held-back examples", folds=1, settings=None, metric=self.metric,
-                direction="maximize", reasons=list(protocol), train_rows=task.rows, test_rows=tested_on,
+                direction="maximize", reasons=[protocol], train_rows=task.rows, test_rows=tested_on,
             )  # fmt: skip
 
     def baseline(self, name: str, program: Program, value: float) -> None:
@@ -195,7 +182,7 @@ class ProgramStudy:
         figures: dict[str, Any],
         pairs: list[dict[str, Any]],
         judged_on: str,
-        test: Callable[[Program], dict[str, Any] | None],
+        test: Callable[[Program], dict[str, Any]],
         summary: Callable[[dict[str, Any]], str],
     ) -> Model:
         """Saves the program, asks the test once, and closes the books.
@@ -209,11 +196,11 @@ class ProgramStudy:
             figures: more for the result.
             pairs: examples and what the program gives for them.
             judged_on: what `value` was measured on, in words.
-            test: the figures of a program on rows whose outputs were held back; None when there are no such rows.
+            test: the figures of a program on the rows whose outputs were held back; called only when there are some.
             summary: the result in a few lines.
         """
         source, history = to_source(program), self.history
-        model = self._save(program, {})
+        self._save(program, {})
         self.emit(
             "chosen", kind=kind, value=value, score=value, program=source, confirmed=validation is not None,
             replicas=1, judged_on=judged_on, at=self.elapsed,
@@ -279,8 +266,9 @@ class ProgramStudy:
 
     # -- the outside world -----------------------------------------------------------------------------------------
 
-    def _stop(self, number: int, frame: Any) -> None:
-        again, self.interrupted = self.interrupted, signal.Signals(number).name
+    def stop(self, signal: str) -> None:
+        """Ends the search, as soon as nothing is being written; the second time everything."""
+        again, self.interrupted = self.interrupted, signal
         self._doing = "stopping: saving the best so far (once more to end now)"
         if again or (self._searching and not self._writing):
             raise KeyboardInterrupt

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from perennial.errors import DataError, TypeMismatch
+from perennial.interruption import interruptions
 from perennial.journal import Listener
 from perennial.lang import Lambda, Literal, Program, Text, Type, to_source
 from perennial.metrics import wilson
@@ -152,12 +153,12 @@ def grow_program(
     with ProgramStudy(
         task, metric="examples_right", out=out, seed=seed, seconds=seconds, memory=memory, listeners=listeners,
         configuration=configuration,
-    ) as study:  # fmt: skip
+    ) as study, interruptions(study.stop):  # fmt: skip
         if (stored := study.stored()) is not None and not (ask and stored.result["agreement"]["differing"]):
             return stored
         for told in study.history.answers:
             task = _with_answer(task, told["inputs"], told["output"])
-        study.begin([_protocol(task)], sealed_rows(task))
+        study.begin(_protocol(task), sealed_rows(task))
         return _grown(study, task, ask, engines)
 
 
@@ -397,10 +398,8 @@ def _said(value: Any) -> Any:
     return None if value is UNANSWERED else plain(value)
 
 
-def _tested(task: Task, program: Program) -> dict[str, Any] | None:
+def _tested(task: Task, program: Program) -> dict[str, Any]:
     """How the program does on outputs that people held back."""
-    if not sealed_rows(task):
-        return None
     given = answers(program, task.schema.rows(task.unlabelled))
     return share_right(list(map(same_value, given, task.held_back)))
 

@@ -220,6 +220,16 @@ class Study:
             "session", pid=os.getpid(), budget=None if np.isinf(seconds) else seconds, workers=self.workers
         )
 
+    def stop(self, signal: str) -> None:
+        """Asks the study to stop and save; the second time it ends at once.
+
+        Raises:
+            KeyboardInterrupt: it was asked before.
+        """
+        if self.stopping:
+            raise KeyboardInterrupt
+        self.stopping, self.doing = signal, "stopping: saving the best so far (once more to end now)"
+
     def tick(self) -> None:
         """Tells the listeners where the study stands."""
         best = self.history.chosen or self.history.best

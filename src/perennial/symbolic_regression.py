@@ -17,6 +17,7 @@ import numpy as np
 
 from perennial import metrics
 from perennial.errors import DataError
+from perennial.interruption import interruptions
 from perennial.journal import Listener
 from perennial.lang import Int, Lambda, Literal, Real, Var
 from perennial.modalities.base import counted
@@ -81,7 +82,7 @@ def grow_formula(
     with ProgramStudy(
         task, metric="r2", out=out, seed=seed, seconds=seconds, memory=memory, listeners=listeners,
         configuration=configuration,
-    ) as study:  # fmt: skip
+    ) as study, interruptions(study.stop):  # fmt: skip
         if (stored := study.stored()) is not None:
             return stored
         examples = examples_of(task)
@@ -89,14 +90,12 @@ def grow_formula(
         searched, held = _parts(len(y), seed)
         judged = f"a formula is made from {len(searched)} rows and judged on the {len(held)} others"
         few = "there are too few rows to hold some back: a formula is judged on the rows it was made from"
-        study.begin([judged if len(held) else few], sealed_rows(task))
-        mean = Lambda(examples.names, Literal(float(y.mean())))
-        study.baseline("mean", mean, 0.0)
+        study.begin(judged if len(held) else few, sealed_rows(task))
+        study.baseline("mean", _mean(examples.names, y), 0.0)
         answer = _searched(study, x[searched], y[searched], examples.names, tolerance * float(y.std()))
         validation = _explained(answer.program, x[held], y[held]) if len(held) else None
         program = _refitted(answer, examples.names, x, y)
-        score = _explained(program, x, y) if validation is None else validation
-        return _finished(study, task, (x, y), answer, program if score > 0 else mean, validation, score)
+        return _finished(study, task, (x, y), answer, program, validation)
 
 
 def _numbers(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
@@ -167,9 +166,12 @@ def _said(program: Lambda, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _finished(
     study: ProgramStudy, task: Task, data: tuple[np.ndarray, np.ndarray], answer: Answer, program: Lambda,
-    validation: float | None, score: float,
+    validation: float | None,
 ) -> Model:  # fmt: skip
+    """The formula when it explains more than the mean does, else the mean."""
     x, y = data
+    score = _explained(program, x, y) if validation is None else validation
+    program = program if score > 0 else _mean(program.names, y)
     explained = _explained(program, x, y)
     given = answers(program, list(map(tuple, x.tolist())))
     close = CLOSE * float(np.abs(y).max(initial=0.0))
@@ -207,16 +209,18 @@ def _finished(
     )  # fmt: skip
 
 
+def _mean(names: Sequence[str], y: np.ndarray) -> Lambda:
+    return Lambda(names, Literal(float(y.mean())))
+
+
 def _forms(program: Lambda) -> dict[str, str]:
     from perennial.synthesis.formulas.notation import to_infix, to_latex
 
     return {"python": to_infix(program), "latex": to_latex(program)}
 
 
-def _tested(task: Task, program: Lambda) -> dict[str, Any] | None:
+def _tested(task: Task, program: Lambda) -> dict[str, Any]:
     """R² on outputs that people held back."""
-    if not sealed_rows(task):
-        return None
     return explained_share(program, task.schema.rows(task.unlabelled), task.held_back)
 
 

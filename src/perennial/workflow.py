@@ -8,11 +8,8 @@ is already in the journal of a resumed study is not done again.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ from perennial.confirmation import confirm
 from perennial.errors import UsageError, WorkerError
 from perennial.evaluate import Bench, evaluate, pack_array, unpack_array
 from perennial.history import Record
+from perennial.interruption import interruptions
 from perennial.journal import Listener
 from perennial.lang import Program, parse, to_source
 from perennial.model import Model
@@ -148,7 +146,7 @@ def grow(
             listeners=listeners,
             configuration=configuration,
         ) as study,
-        _stopping_politely(study),
+        interruptions(study.stop),
         _one_thread(),
     ):
         return grow_study(study, budget, trials, began)
@@ -699,24 +697,3 @@ def _one_thread():
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, user_api="blas")
-
-
-@contextmanager
-def _stopping_politely(study: Study):
-    """The first Ctrl-C (or SIGTERM) asks the study to stop and save; the second ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        if study.stopping:
-            raise KeyboardInterrupt
-        study.stopping = signal.Signals(number).name
-        study.doing = "stopping: saving the best so far (once more to end now)"
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

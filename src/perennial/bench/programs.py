@@ -63,8 +63,7 @@ def row_of(kept: Kept, key: dict[str, Any], compute: Callable[[], dict[str, Any]
     """The row of one task, kept or computed; said as it comes."""
     row = kept.of(key, compute)
     good = next((row[name] for name in ("solved", "right", "exact") if row.get(name) is not None), None)
-    name = row.get("task") or row.get("puzzle") or row.get("formula")
-    told = f"{name} {row['method']}" if "method" in row else name
+    told = f"{key['task']} {key['method']}" if "method" in key else key["task"]
     print(f"{told}: {'solved' if good else 'not solved'}, {row.get('seconds')} s", file=sys.stderr)
     return row
 

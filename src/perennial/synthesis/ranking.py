@@ -1,8 +1,8 @@
 """Which of the programs that fit to believe: description length, and what they say on rows without an output.
 
-A program is the better the shorter it is to write down (minimum description length; Rissanen 1978). Programs that agree on all
-unlabelled rows are one program to the user; where they disagree, the row that splits them best is the one to
-ask about.
+A program is the better the shorter it is to write down (minimum description length; Rissanen 1978). Programs that
+agree on all unlabelled rows are one program to the user; where they disagree, the row that splits them best is the
+one to ask about.
 """
 
 from __future__ import annotations
