@@ -14,7 +14,7 @@ import pytest
 from perennial.history import History
 from perennial.storages import SQLite
 
-START_SECONDS = 12
+START_SECONDS = 10
 
 
 def start(folder, examples, *more):
@@ -59,7 +59,7 @@ def has_trials(folder, count):
         return False
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_the_store_opens_and_the_same_command_finishes(tmp_path, examples, kills):
     moments = random.Random(kills)
     out, seen = tmp_path / "study", 0
