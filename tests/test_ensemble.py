@@ -175,6 +175,22 @@ def test_sixty_members_of_fifty_thousand_rows_take_less_than_two_seconds(name):
     assert resolve(name).score(target, mix(weights, members)) > best
 
 
+def test_on_few_rows_judged_by_labels_log_loss_has_half_of_the_say():
+    target, members = binary_members(120, 6)
+    by_label = ensemble.greedy(members, target, resolve("accuracy"), seed=3)
+    by_loss = ensemble.greedy(members, target, resolve("log_loss"), seed=3)
+    steady = ensemble.steady(members, target, resolve("accuracy"), seed=3)
+    assert not np.allclose(by_label, by_loss)
+    np.testing.assert_allclose(steady, (by_label + by_loss) / 2)
+
+
+@pytest.mark.parametrize(("name", "rows"), [("accuracy", 1500), ("roc_auc", 120), ("log_loss", 120)])
+def test_the_metric_alone_chooses_where_it_can(name, rows):
+    target, members = binary_members(rows, 6)
+    metric = resolve(name)
+    assert (ensemble.steady(members, target, metric) == ensemble.greedy(members, target, metric)).all()
+
+
 # -- temperature -------------------------------------------------------------------------------------------
 
 

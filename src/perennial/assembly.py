@@ -77,7 +77,7 @@ def single(member: Member, metric: Metric, target: np.ndarray) -> Candidate:
 def average(members: Sequence[Member], metric: Metric, target: np.ndarray, seed: int) -> Candidate:
     """The greedy weighted average of members that share rows and folds; one member may take it all."""
     rows = members[0].rows
-    weights = ensemble.greedy([member.predictions for member in members], target[rows], metric, seed=seed)
+    weights = ensemble.steady([member.predictions for member in members], target[rows], metric, seed=seed)
     chosen = sorted(
         ((member, float(weight)) for member, weight in zip(members, weights, strict=True) if weight > 0),
         key=lambda pair: -pair[1],

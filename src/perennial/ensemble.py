@@ -14,7 +14,7 @@ import numpy as np
 from perennial.errors import UsageError
 from perennial.metrics import Metric, decide, resolve
 
-__all__ = ["decide", "greedy", "temperature", "threshold"]
+__all__ = ["decide", "greedy", "steady", "temperature", "threshold"]
 
 SEARCH_ROWS = 2_500
 SEARCH_CELLS = 2_000_000_000
@@ -102,6 +102,30 @@ def greedy(
     full = np.zeros(len(predictions))
     full[usable] = best
     return full
+
+
+def steady(
+    predictions: Sequence[np.ndarray], target: np.ndarray, metric: Metric, seed: int = 0
+) -> np.ndarray:
+    """The weights of `greedy`, or on few rows that are judged by their labels the mean of them and of the weights that
+    log-loss chooses.
+
+    Whether a label is right is one bit a row, so on a few hundred rows luck has much to say about accuracy; log-loss
+    sees by how much each row was right. What was measured is in `docs/decisions/14-few-rows-judged-by-labels.md`.
+
+    Args:
+        predictions: out-of-fold predictions of the same rows.
+        target: `(n,)` or `(n, m)`.
+        metric: what is to be improved.
+        seed: of every random decision.
+
+    Returns:
+        `(members,)` non-negative, sum 1.
+    """
+    weights = greedy(predictions, target, metric, seed=seed)
+    if metric.input != "label" or len(target) >= SMALL_ROWS or target.ndim != 1 or predictions[0].ndim != 2:
+        return weights
+    return (weights + greedy(predictions, target, resolve("log_loss"), seed=seed)) / 2.0
 
 
 def _stacked(predictions: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
