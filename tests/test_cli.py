@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from perennial import cli
+from perennial.cli.arguments import seconds_of
 from perennial.errors import UsageError
 
 RESULT_KEYS = [
@@ -147,7 +147,7 @@ def test_import_perennial_imports_nothing_heavy():
 @pytest.mark.parametrize("text", ["", "5", "5x", "m5", "5s5", "-5s", "0s", "1e9"])
 def test_times_that_cannot_be_read_are_refused(text):
     with pytest.raises(UsageError):
-        cli.seconds_of(text)
+        seconds_of(text)
 
 
 def test_every_verb_is_documented(command, tmp_path):

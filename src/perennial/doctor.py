@@ -37,7 +37,7 @@ def examine(subject: str | None = None) -> list[dict[str, Any]]:
         from perennial.errors import UsageError
 
         try:
-            from perennial.cli import find_study
+            from perennial.cli.studies import find_study
 
             folder = find_study(subject)
             checks.append(("study", lambda: _study(folder)))

@@ -1,0 +1,78 @@
+"""The folder of a study: its name, its history and its model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from perennial.errors import DataError, UsageError
+
+
+def name_of(data: str, configuration: dict[str, Any]) -> str:
+    """A short name for a study that the same data path and options always get, such as `oak-17`."""
+    import hashlib
+
+    trees = [
+        "alder",
+        "ash",
+        "beech",
+        "birch",
+        "cedar",
+        "elm",
+        "fir",
+        "hazel",
+        "holly",
+        "juniper",
+        "larch",
+        "linden",
+        "maple",
+        "oak",
+        "olive",
+        "pine",
+        "plum",
+        "rowan",
+        "spruce",
+        "willow",
+        "yew",
+    ]
+    told = json.dumps([str(Path(data).expanduser().resolve()), configuration], sort_keys=True, default=str)
+    number = int.from_bytes(hashlib.sha256(told.encode()).digest()[:4], "big")
+    return f"{trees[number % len(trees)]}-{number // len(trees) % 1000}"
+
+
+def find_study(name: str) -> Path:
+    """The folder of a study, given as a path or as the short name of one under `runs/`."""
+    for folder in (Path(name).expanduser(), Path("runs") / name):
+        if (folder / "study.db").is_file():
+            return folder
+    import difflib
+
+    known = sorted(path.parent.name for path in Path("runs").glob("*/study.db"))
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known[-5:]) or 'none'}."
+    raise UsageError(f"No study called {name!r}.", where=str(Path.cwd() / "runs"), todo=hint)
+
+
+def history_of(study: str) -> Any:
+    from perennial.history import History
+    from perennial.storages import SQLite
+
+    storage = SQLite(find_study(study), mode="ro")
+    try:
+        return History.of(storage.events())
+    finally:
+        storage.close()
+
+
+def model_of(study: str) -> Any:
+    from perennial.model import Model
+
+    folder = find_study(study)
+    if not (folder / "best").is_dir():
+        raise DataError(
+            "This study has no saved model yet.",
+            where=str(folder),
+            todo=f"Run perennial grow again; it goes on in {folder}.",
+        )
+    return Model.load(folder / "best")
