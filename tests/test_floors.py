@@ -25,6 +25,7 @@ FLOORS = [
         "journal",
         "plan",
         "program_study",
+        "remembering",
         "programming",
         "symbolic_regression",
         "confirmation",

@@ -9,18 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from typing import Protocol as Interface
 
+from perennial.storages.base import Event
 from perennial.trial import Trial, rank_key
-
-
-class EventLike(Interface):
-    """An entry of the journal: its number, wall-clock time, kind and data."""
-
-    number: int
-    time: float
-    kind: str
-    data: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -85,6 +76,7 @@ class History:
     found: list[dict[str, Any]] = field(default_factory=list)
     answers: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
+    kept: list[dict[str, Any]] = field(default_factory=list)
     ensemble: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
     chosen: dict[str, Any] | None = None
@@ -96,7 +88,7 @@ class History:
     last_time: float = 0.0
 
     @staticmethod
-    def of(events: Iterable[EventLike]) -> History:
+    def of(events: Iterable[Event]) -> History:
         """The history that a list of events tells.
 
         >>> History.of([]).records
@@ -107,7 +99,7 @@ class History:
             history.apply(event)
         return history
 
-    def apply(self, event: EventLike) -> None:
+    def apply(self, event: Event) -> None:
         """Adds one event; kinds of a later version are passed over."""
         self.last_time = event.time
         reader = getattr(self, f"_on_{event.kind}", None)
@@ -215,6 +207,9 @@ class History:
 
     def _on_verdict(self, data: dict) -> None:
         self.verdicts.append(data)
+
+    def _on_kept(self, data: dict) -> None:
+        self.kept.append(data)
 
     def _on_ensemble(self, data: dict) -> None:
         self.ensemble = data

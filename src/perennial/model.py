@@ -146,6 +146,26 @@ class Model:
             names, result = [told_apart[0], *names], [told_apart[1], *result]
         return names, result, notes
 
+    def check(self) -> None:
+        """Whether its weights can belong to its program; nothing is built.
+
+        Raises:
+            DamagedFile: they cannot.
+        """
+        if not self.replicas:
+            raise DamagedFile("The model has no weights.")
+        fitted = {
+            node.hash
+            for node in self.program.walk()
+            if isinstance(node, Call) and getattr(node.function, "fits", False)
+        }
+        for replica in self.replicas:
+            if not fitted <= set(replica):
+                raise DamagedFile(
+                    f"Of {len(fitted)} fitted words {len(fitted - set(replica))} have no weights."
+                )
+            check_states(self.program, replica)
+
     def save(self, folder: str | Path) -> None:
         """Writes a folder of JSON and safetensors, whole or not at all; an older one is replaced."""
         folder = Path(folder)
@@ -188,10 +208,10 @@ class Model:
                 )
             replicas = tuple(_replica(folder, name, digest) for name, digest in told["replicas"].items())
             program = parse(told["program"], vocabulary())
-            _check_complete(program, replicas)
-            return Model(
-                program, replicas, codec_from_json(told["codec"]), told["information"], told["decision"]
-            )
+            codec = codec_from_json(told["codec"])
+            model = Model(program, replicas, codec, told["information"], told["decision"])
+            model.check()
+            return model
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ProgramError) as error:
             raise DamagedFile(
                 f"This is no model that can be read: {error}.",
@@ -204,20 +224,6 @@ def _rows_at_once(columns: dict[str, np.ndarray]) -> int:
     """How many rows are predicted together: fewer when each is large, such as an image."""
     numbers = sum(math.prod(column.shape[1:]) for column in columns.values())
     return max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // max(1, numbers)))
-
-
-def _check_complete(program: Program, replicas: tuple[Weights, ...]) -> None:
-    if not replicas:
-        raise DamagedFile("The model has no weights.")
-    fitted = {
-        node.hash
-        for node in program.walk()
-        if isinstance(node, Call) and getattr(node.function, "fits", False)
-    }
-    for replica in replicas:
-        if not fitted <= set(replica):
-            raise DamagedFile(f"Of {len(fitted)} fitted words {len(fitted - set(replica))} have no weights.")
-        check_states(program, replica)
 
 
 def _replica(folder: Path, name: str, digest: str) -> Weights:

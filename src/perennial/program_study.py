@@ -18,9 +18,11 @@ from typing import Any
 from perennial.evaluate import pack_array
 from perennial.journal import Journal, Listener
 from perennial.lang import Lambda, Program, parse, to_source
+from perennial.library import Library
 from perennial.modalities.examples import example_hashes, plain
 from perennial.model import Model
 from perennial.primitives import vocabulary
+from perennial.remembering import keep_solution
 from perennial.synthesis.base import MEMORY, Budget
 from perennial.task import Task
 from perennial.weights import Weights
@@ -41,6 +43,7 @@ class ProgramStudy:
         memory: bytes that the search may take.
         listeners: hear events and ticks.
         configuration: what to note about how this was called.
+        library: that remembers what was found; None remembers nothing.
 
     Raises:
         StudyLocked: another process is growing this folder.
@@ -58,12 +61,14 @@ class ProgramStudy:
         memory: int | None = None,
         listeners: Sequence[Listener] = (),
         configuration: dict[str, Any] | None = None,
+        library: Library | None = None,
     ) -> None:
         self.task, self.metric, self.seed, self.seconds = task, metric, seed, seconds
         self.folder = Path(out) if out is not None else None
         self.journal = Journal(self.folder, listeners)
         self.history = self.journal.history
         self.journal.check(task)
+        self.library = library
         self.budget = Budget(max(LEAST_SECONDS, seconds - self.history.seconds_spent), memory or MEMORY)
         self.interrupted: str | None = None
         self._before, self._configuration = self.history.seconds_spent, configuration or {}
@@ -200,7 +205,7 @@ class ProgramStudy:
             summary: the result in a few lines.
         """
         source, history = to_source(program), self.history
-        self._save(program, {})
+        model = self._save(program, {})
         self.emit(
             "chosen", kind=kind, value=value, score=value, program=source, confirmed=validation is not None,
             replicas=1, judged_on=judged_on, at=self.elapsed,
@@ -209,6 +214,8 @@ class ProgramStudy:
             self.emit("opened", rows=history.protocol["test_rows"])
             constant = parse(history.common_sense["program"], vocabulary())
             self.emit("test", **test(program), baseline=test(constant)["value"], program=source)
+        if self.library is not None and kind != "baseline" and not self.interrupted:
+            keep_solution(self.library, self.journal, self.task, model, self.elapsed)
         tested = history.tested
         result = {
             "study": history.created["name"],
@@ -226,6 +233,7 @@ class ProgramStudy:
             "failed": 0,
             "program": source,
             "reused": [],
+            "kept": [entry["name"] for entry in history.kept],
             "report": str(self.folder / "report.html") if self.folder else None,
             "complete": complete,
             "memory_full": self.budget.was_full,

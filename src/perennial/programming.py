@@ -21,6 +21,7 @@ from perennial.errors import DataError, TypeMismatch
 from perennial.interruption import interruptions
 from perennial.journal import Listener
 from perennial.lang import Lambda, Literal, Program, Text, Type, to_source
+from perennial.library import Library
 from perennial.metrics import wilson
 from perennial.modalities.examples import (
     ExampleSet,
@@ -126,6 +127,7 @@ def grow_program(
     memory: int | None = None,
     listeners: Sequence[Listener] = (),
     configuration: dict[str, Any] | None = None,
+    library: Library | None = None,
     ask: Callable[[tuple, Sequence[Any]], Any] | None = None,
     engines: Engines = engines_for,
 ) -> Model:
@@ -140,6 +142,7 @@ def grow_program(
         memory: bytes that the search may take beyond what the process holds at its start.
         listeners: hear events and ticks while it runs.
         configuration: what to note in the journal about how this was called.
+        library: that remembers what was found; None remembers nothing.
         ask: gives the output for inputs on which programs differ, as a value or as people write it, or None to go on
             without; it is told what they say. Rows whose outputs were held back for the test are not asked about.
         engines: which engines look for it.
@@ -152,7 +155,7 @@ def grow_program(
     """
     with ProgramStudy(
         task, metric="examples_right", out=out, seed=seed, seconds=seconds, memory=memory, listeners=listeners,
-        configuration=configuration,
+        configuration=configuration, library=library,
     ) as study, interruptions(study.stop):  # fmt: skip
         if (stored := study.stored()) is not None and not (ask and stored.result["agreement"]["differing"]):
             return stored

@@ -20,6 +20,7 @@ from perennial.errors import DataError
 from perennial.interruption import interruptions
 from perennial.journal import Listener
 from perennial.lang import Int, Lambda, Literal, Real, Var
+from perennial.library import Library
 from perennial.modalities.base import counted
 from perennial.model import Model
 from perennial.program_study import ProgramStudy
@@ -59,6 +60,7 @@ def grow_formula(
     tolerance: float = 0.0,
     listeners: Sequence[Listener] = (),
     configuration: dict[str, Any] | None = None,
+    library: Library | None = None,
 ) -> Model:
     """The formula for the target column of a table of numbers.
 
@@ -72,6 +74,7 @@ def grow_formula(
         tolerance: error that is good enough, as a share of the target's standard deviation, 0 to 1.
         listeners: hear events and ticks while it runs.
         configuration: what to note in the journal about how this was called.
+        library: that remembers what was found; None remembers nothing.
 
     Returns:
         a model whose `program` is the formula; calling it with numbers gives a number.
@@ -81,7 +84,7 @@ def grow_formula(
     """
     with ProgramStudy(
         task, metric="r2", out=out, seed=seed, seconds=seconds, memory=memory, listeners=listeners,
-        configuration=configuration,
+        configuration=configuration, library=library,
     ) as study, interruptions(study.stop):  # fmt: skip
         if (stored := study.stored()) is not None:
             return stored

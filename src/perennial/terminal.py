@@ -141,6 +141,7 @@ _LINES = {
     "baseline": _baseline,
     "verdict": lambda data: f"  {data['text']}",
     "chosen": _chosen,
+    "kept": lambda data: f"  kept in the library as {data['name']}",
     "test": _test,
     "interrupted": lambda data: "  interrupted: the best so far is saved; the same command goes on",
 }

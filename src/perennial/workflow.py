@@ -25,11 +25,13 @@ from perennial.history import Record
 from perennial.interruption import interruptions
 from perennial.journal import Listener
 from perennial.lang import Program, parse, to_source
+from perennial.library import Library, opened
 from perennial.model import Model
 from perennial.plan import Plan, budget_of
 from perennial.primitives import vocabulary
 from perennial.programming import grow_program
 from perennial.protocol import Protocol
+from perennial.remembering import keep_solution
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
 from perennial.study import Listed, Screening, Study
@@ -69,6 +71,7 @@ def grow(
     listeners: Sequence[Listener] = (),
     configuration: dict[str, Any] | None = None,
     ask: Callable[[tuple, Sequence[Any]], Any] | None = None,
+    library: Library | str | Path | None = None,
     **reading: Any,
 ) -> Model:
     """Grows a model from data by the universal workflow and tests it once.
@@ -93,6 +96,7 @@ def grow(
         listeners: hear events and ticks while it runs.
         configuration: what to note in the journal about how this was called.
         ask: of examples, gives the output for inputs on which programs differ; see `grow_program`.
+        library: that remembers what was grown, as an object or its folder; `None` remembers nothing.
         reading: further arguments of `Task.from_data` (`kinds`, `drop`, `group`, `time`, …).
 
     Returns:
@@ -107,52 +111,61 @@ def grow(
     task = (
         data if isinstance(data, Task) else Task.from_data(data, target, test=test, memory=memory, **reading)
     )
-    if is_formula_task(task):
-        if ask is not None:
-            raise UsageError(
-                "There is nothing to ask about numbers.",
-                why="A formula is judged by how closely it fits all rows, not by one more answer.",
-                todo="Leave --ask out, and add the row to the data.",
-            )
-        return grow_formula(
-            task, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, configuration=configuration,
-            memory=memory, listeners=listeners, tolerance=task.origin.get("tolerance", 0.0),
-        )  # fmt: skip
-    if task.modality == "examples":
-        return grow_program(
-            task, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, memory=memory, listeners=listeners,
-            configuration=configuration, ask=ask,
-        )  # fmt: skip
-    judging = Protocol.propose(
-        task,
-        seconds=min(budget, 3600.0),
-        seed=seed,
-        metric=metric,
-        kind=protocol,
-        folds=folds,
-        test_share=test_share,
-    )
-    with (
-        Study(
+    with opened(library) as remembering:
+        if task.modality == "examples":
+            return _grow_from_examples(
+                task, ask, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, memory=memory, listeners=listeners,
+                configuration=configuration, library=remembering,
+            )  # fmt: skip
+        judging = Protocol.propose(
             task,
-            strategy=strategy,
-            scheduler=scheduler,
-            protocol=judging,
-            out=out,
-            sized_for=budget,
+            seconds=min(budget, 3600.0),
             seed=seed,
-            workers=workers,
-            memory=memory,
-            listeners=listeners,
-            configuration=configuration,
-        ) as study,
-        interruptions(study.stop),
-        _one_thread(),
-    ):
-        return grow_study(study, budget, trials, began)
+            metric=metric,
+            kind=protocol,
+            folds=folds,
+            test_share=test_share,
+        )
+        with (
+            Study(
+                task,
+                strategy=strategy,
+                scheduler=scheduler,
+                protocol=judging,
+                out=out,
+                sized_for=budget,
+                seed=seed,
+                workers=workers,
+                memory=memory,
+                listeners=listeners,
+                configuration=configuration,
+            ) as study,
+            interruptions(study.stop),
+            _one_thread(),
+        ):
+            return grow_study(study, budget, trials, began, remembering)
 
 
-def grow_study(study: Study, budget: float, trials: int | None = None, began: float | None = None) -> Model:
+def _grow_from_examples(task: Task, ask: Any, **settings: Any) -> Model:
+    """A formula where numbers are wanted from numbers, else a program."""
+    if not is_formula_task(task):
+        return grow_program(task, ask=ask, **settings)
+    if ask is not None:
+        raise UsageError(
+            "There is nothing to ask about numbers.",
+            why="A formula is judged by how closely it fits all rows, not by one more answer.",
+            todo="Leave --ask out, and add the row to the data.",
+        )
+    return grow_formula(task, tolerance=task.origin.get("tolerance", 0.0), **settings)
+
+
+def grow_study(
+    study: Study,
+    budget: float,
+    trials: int | None = None,
+    began: float | None = None,
+    library: Library | None = None,
+) -> Model:
     """The steps of the workflow on an open study; `began` is when reading the data began, by the same clock."""
     if _nothing_left_to_do(study, budget):
         return stored_model(study)
@@ -171,7 +184,7 @@ def grow_study(study: Study, budget: float, trials: int | None = None, began: fl
     members = confirm(study, plan, trials)
     answer = assemble(study, members, answer)
     model = judge(study, answer)
-    return remember(study, model, answer)
+    return remember(study, model, answer, library)
 
 
 # -- sense and protocol ----------------------------------------------------------------------------------------------
@@ -510,12 +523,14 @@ def judge(study: Study, answer: Candidate) -> Model:
     return model
 
 
-def remember(study: Study, model: Model, answer: Candidate) -> Model:
-    """Explains the model, writes report and card, and closes the books."""
+def remember(study: Study, model: Model, answer: Candidate, library: Library | None = None) -> Model:
+    """Explains the model, keeps it in the library, writes report and card, and closes the books."""
     from perennial import report
 
     study.stage("remember", "explaining the model and writing the report")
     explain(study, answer)
+    if library is not None and answer.kind != "baseline" and not study.stopping:
+        keep_solution(library, study.journal, study.task, model, study.clock.elapsed)
     if study.stopping:
         study.emit("interrupted", signal=study.stopping)
     figures = result(study)
@@ -613,6 +628,7 @@ def result(study: Study) -> dict[str, Any]:
         "failed": len(history.failed),
         "program": history.chosen["program"] if history.chosen else history.baselines[0]["program"],
         "reused": [],
+        "kept": [entry["name"] for entry in history.kept],
         "report": str(study.folder / "report.html") if study.folder else None,
         "beaten": bool(history.chosen and history.chosen["kind"] != "baseline"),
         "interrupted": history.interrupted,

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 
 import cyclopts
 
-from perennial.cli import checking, growing, looking, using
+from perennial.cli import checking, growing, library, looking, using
 from perennial.cli.answers import complain, confess
 from perennial.cli.app import EXIT_GOOD, EXIT_INTERRUPTED, EXIT_USAGE, app
 from perennial.errors import PerennialError
 
-__all__ = ["app", "checking", "growing", "looking", "main", "run", "using"]
+__all__ = ["app", "checking", "growing", "library", "looking", "main", "run", "using"]
+
+app.command(library.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,8 @@ def grow(
     as_: Annotated[str | None, Parameter(name="--as")] = None,
     ask: Flag = False,
     tolerance: float = 0.0,
+    library: str | None = None,
+    no_library: Flag = False,
     json: Flag = False,
 ) -> int:
     """Grow a model: look at the data, beat a baseline, search, confirm, test once. The same command goes on.
@@ -127,15 +130,22 @@ def grow(
         Ask for the output of the input on which the programs that fit differ most.
     tolerance
         The share of the examples that may be wrong, 0 to 1.
+    library
+        The folder of a library that remembers what was grown. Default: PERENNIAL_LIBRARY, where that is set.
+    no_library
+        Remember nothing.
     json
         Print one JSON object on stdout.
     """
+    remembering = None if no_library else library or os.environ.get("PERENNIAL_LIBRARY") or None
     if from_ or as_ or _is_examples(data, target):
         if trials is not None:
             raise UsageError(
                 "Programs are looked for by the clock, not by --trials.", todo="Give --time 60s."
             )
-        return _grow_program(data, target, from_, as_, time, out, seed, memory, ask, tolerance, json)
+        return _grow_program(
+            data, target, from_, as_, time, out, seed, memory, ask, tolerance, remembering, json
+        )
     budget = seconds_of(time) if time else None
     kinds = kinds_of(type_)
     limit = bytes_of(memory) if memory else None
@@ -160,7 +170,7 @@ def grow(
             time=time_column, problem=problem, drop_unlabelled=drop_unlabelled or strict,
             drop_leaky=drop_leaky or strict, allow_overlap=allow_overlap, encoding=encoding, delimiter=delimiter,
             skip_bad_lines=skip_bad_lines, image_size=size_of(image_size), image_fit=image_fit,
-            skip_bad_images=skip_bad_images,
+            skip_bad_images=skip_bad_images, library=remembering,
         )  # fmt: skip
     return answer_grown(model, folder, json)
 
@@ -175,7 +185,7 @@ def _is_examples(data: str, target: list[str] | None) -> bool:
 
 def _grow_program(
     data: str, target: list[str] | None, from_: list[str] | None, as_: str | None, time: str | None, out: str | None,
-    seed: int, memory: str | None, ask: bool, tolerance: float, json: bool,
+    seed: int, memory: str | None, ask: bool, tolerance: float, library: str | None, json: bool,
 ) -> int:  # fmt: skip
     """A program from examples: JSON pairs, or a column of a table to be filled."""
     from perennial import program_files, terminal, workflow
@@ -197,7 +207,7 @@ def _grow_program(
     with closing(terminal.listener(lively=not ask)) as watching:
         model = workflow.grow(
             task, seconds=seconds_of(time) if time else None, out=folder, seed=seed, memory=bytes_of(memory) if memory else None,
-            listeners=[watching], configuration=configuration, ask=program_files.ask if ask else None,
+            listeners=[watching], configuration=configuration, ask=program_files.ask if ask else None, library=library,
         )  # fmt: skip
     for path in program_files.write(model, folder, data):
         say(f"wrote {path}")

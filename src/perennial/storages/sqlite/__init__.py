@@ -5,7 +5,9 @@
 disk can and cannot promise.
 """
 
+from perennial.storages.sqlite import disk
+from perennial.storages.sqlite.blobs import BLOBS, Blobs
 from perennial.storages.sqlite.lock import holder
 from perennial.storages.sqlite.store import SQLite
 
-__all__ = ["SQLite", "holder"]
+__all__ = ["BLOBS", "Blobs", "SQLite", "disk", "holder"]

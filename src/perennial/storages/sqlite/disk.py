@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 from pathlib import Path
 
 from perennial.errors import StoreError
@@ -28,7 +29,7 @@ def write_durably(folder: Path, path: Path, data: bytes) -> None:
     Raises:
         OSError: nothing was written.
     """
-    unfinished = folder / PASSING / f"{path.name}.{os.getpid()}"
+    unfinished = folder / PASSING / f"{path.name}.{_writer()}"
     unfinished.parent.mkdir(exist_ok=True)
     fresh = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +46,11 @@ def write_durably(folder: Path, path: Path, data: bytes) -> None:
     flush_folder(path.parent)
     if fresh:
         flush_folder(path.parent.parent)
+
+
+def _writer() -> str:
+    """A name that no other thread of any process on this machine has."""
+    return f"{os.getpid()}.{threading.get_ident()}"
 
 
 def flush_folder(folder: Path) -> None:
@@ -84,10 +90,10 @@ def prepare(folder: Path) -> None:
     kind = file_system(folder)
     if kind in NETWORK_FILE_SYSTEMS:
         raise StoreError(
-            f"The study folder lies on a network file system ({kind}).",
+            f"This folder lies on a network file system ({kind}).",
             where=str(folder),
-            why="The locks of SQLite are not reliable there, and the journal could be torn.",
-            todo="Choose a folder on a local disk with --out.",
+            why="The locks of SQLite are not reliable there, and what it holds could be torn.",
+            todo="Choose a folder on a local disk (--out, --library).",
         )
 
 
@@ -97,7 +103,7 @@ def probe(folder: Path) -> None:
     Raises:
         OSError: it cannot.
     """
-    path = folder / f".probe.{os.getpid()}"
+    path = folder / f".probe.{_writer()}"
     write_durably(folder, path, b"perennial")
     path.unlink()
 

@@ -1,0 +1,218 @@
+"""`perennial library`: what is remembered, whether it is sound, and how it travels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from perennial.cli.answers import answer, say
+from perennial.cli.app import EXIT_FAILED, EXIT_GOOD, Flag, Many
+from perennial.cli.arguments import seconds_of
+from perennial.errors import UsageError
+
+if TYPE_CHECKING:
+    from perennial.library import Library
+    from perennial.library.library import Listed
+
+Place = Annotated[str | None, Parameter(name="--library")]
+SHOWN_TYPE = 40
+
+app = App(name="library", help="What is remembered from all tasks: list, show, verify, gc, pack and unpack.")
+
+
+@app.command(name="list")
+def list_(pattern: str | None = None, *, library: Place = None, json: Flag = False) -> int:
+    """What is remembered, with the task it comes from and how well it does.
+
+    Parameters
+    ----------
+    pattern
+        Only names like this, such as titanic/*.
+    library
+        The folder. Default: PERENNIAL_LIBRARY, else the user's data folder.
+    """
+    from fnmatch import fnmatchcase
+
+    from perennial import report
+
+    with _opened(library) as opened:
+        lines = [
+            line for line in opened.listing() if not pattern or fnmatchcase(line.name.split("@")[0], pattern)
+        ]
+    rows = [_row(line) for line in lines]
+    return answer(rows, json, report.table(rows) if rows else "The library is empty.")
+
+
+@app.command
+def show(name: str, *, library: Place = None, json: Flag = False) -> int:
+    """One record: its program, where it comes from, and the evidence of where it helped.
+
+    Parameters
+    ----------
+    name
+        Such as titanic/solution, titanic/solution@2, or the beginning of an id.
+    """
+    from dataclasses import asdict
+
+    with _opened(library) as opened:
+        record = opened.get(name)
+        header = opened.store.header(record.id)
+        evidence = [each.to_json() for each in opened.store.evidence(record=record.id)]
+        edges = [asdict(edge) for edge in opened.store.edges() if record.id in (edge.child, edge.parent)]
+    told = {
+        "id": record.id, "kind": record.kind, "program": record.source, "input": record.input, "output": record.output,
+        "weights": len(record.weights), "card": header.card.to_json(), "evidence": evidence, "edges": edges,
+    }  # fmt: skip
+    return answer(told, json, _text(told))
+
+
+@app.command
+def verify(*, sample: int | None = None, library: Place = None, json: Flag = False) -> int:
+    """Compare every byte with its hash, and let old models say again what they said; exits 1 when something is wrong.
+
+    Parameters
+    ----------
+    sample
+        Replay only so many models, chosen by chance. Default: all.
+    """
+    from dataclasses import asdict
+
+    from perennial.library.upkeep import verify as verified
+
+    with _opened(library) as opened:
+        found = verified(opened, sample)
+    lines = [
+        f"{found.records} records and {found.blobs} blobs read, {found.replayed} models replayed, "
+        f"{found.exact} of them bit for bit",
+        *(f"WRONG {', '.join(each.names) or each.digest[:12]}: {each.what}" for each in found.problems),
+        *(
+            [f"{found.orphans} blobs that nothing needs; perennial library gc removes them"]
+            if found.orphans
+            else []
+        ),
+        "nothing is wrong" if not found.problems else f"{len(found.problems)} problems",
+    ]
+    answer(asdict(found), json, "\n".join(lines))
+    return EXIT_FAILED if found.problems else EXIT_GOOD
+
+
+@app.command
+def gc(*, dry_run: Flag = False, grace: str = "24h", library: Place = None, json: Flag = False) -> int:
+    """Remove what no name reaches.
+
+    Parameters
+    ----------
+    dry_run
+        Only say what would be removed.
+    grace
+        What is younger stays: another process may be about to name it.
+    """
+    from dataclasses import asdict
+
+    from perennial.library.upkeep import gc as sweep
+
+    seconds = 0.0 if re.fullmatch(r"0[smhd]?", grace) else seconds_of(grace)
+    with _opened(library) as opened:
+        swept = sweep(opened, dry_run=dry_run, grace=seconds)
+    verb = "would remove" if dry_run else "removed"
+    text = f"{verb} {len(swept.records)} records and {len(swept.blobs)} blobs, {swept.bytes} bytes; {swept.young} too young"
+    return answer({**asdict(swept), "dry_run": dry_run}, json, text)
+
+
+@app.command
+def forget(name: str, *, library: Place = None, json: Flag = False) -> int:
+    """Take a name away; gc removes what nothing else reaches.
+
+    Parameters
+    ----------
+    name
+        With a version; without one, the newest.
+    """
+    with _opened(library) as opened:
+        gone = opened.forget(name)
+    return answer({"forgotten": gone}, json, f"{gone} is no name any more")
+
+
+@app.command
+def pack(file: str, names: Many = None, *, library: Place = None, json: Flag = False) -> int:
+    """Write records into one file, to carry them to another library.
+
+    Parameters
+    ----------
+    file
+        The pack, such as digits.pern.
+    names
+        Names or patterns such as digits/*. Default: everything that has a name.
+    """
+    from perennial.library.pack import pack as write
+
+    with _opened(library) as opened:
+        packed = write(opened, names or (), file)
+    return answer({"pack": file, "names": packed}, json, f"{len(packed)} names written to {file}")
+
+
+@app.command
+def unpack(file: str, *, licence: Many = None, library: Place = None, json: Flag = False) -> int:
+    """Add what is in a pack, after everything in it was checked. Nothing in a pack can run code.
+
+    Parameters
+    ----------
+    file
+        The pack.
+    licence
+        Only accept records with this licence (SPDX name); repeat it for several.
+    """
+    from perennial.library.pack import unpack as read
+
+    if not Path(file).is_file():
+        raise UsageError(f"There is no file {file!r}.")
+    with _opened(library) as opened:
+        names = read(opened, file, licence)
+        say(f"{opened.store.place}: {len(names)} names from {file}")
+    return answer({"pack": file, "names": names}, json, "\n".join(names))
+
+
+@contextmanager
+def _opened(place: str | None) -> Iterator[Library]:
+    from perennial.library import Library
+
+    with Library(place) as library:
+        yield library
+
+
+def _row(line: Listed) -> dict[str, Any]:
+    proof = next((each for each in line.evidence if each.role == "solution"), None)
+    told = line.header.input
+    return {
+        "name": line.name,
+        "kind": line.header.kind,
+        "task": line.task.name if line.task else "",
+        "input": told if len(told) <= SHOWN_TYPE else f"{told[: SHOWN_TYPE - 1]}…",
+        "output": line.header.output,
+        "metric": proof.metric if proof else "",
+        "value": proof.value if proof else None,
+        "evidence": len(line.evidence),
+        "id": line.header.id[:12],
+    }
+
+
+def _text(told: dict[str, Any]) -> str:
+    card = told["card"]
+    lines = [told["program"], "", f"{told['kind']} {told['id'][:12]}: {told['input']} -> {told['output']}"]
+    if told["weights"]:
+        lines.append(f"{told['weights']} sets of weights")
+    lines += [
+        f"{name}: {value}" for name, value in card.items() if value and name not in ("golden", "made_with")
+    ]
+    for each in told["evidence"]:
+        interval = f" [{each['low']:.4g}, {each['high']:.4g}]" if each["low"] is not None else ""
+        value = f"{each['value']:.4g}" if each["value"] is not None else "no value"
+        gain = f", {each['gain']:+.4g} against scratch" if each["gain"] is not None else ""
+        lines.append(f"{each['role']} on task {each['task'][:12]}: {each['metric']} {value}{interval}{gain}")
+    lines += [f"{edge['child'][:12]} {edge['relation']} from {edge['parent'][:12]}" for edge in told["edges"]]
+    return "\n".join(lines)

@@ -1,0 +1,11 @@
+"""The memory of all tasks: records that never change, their evidence, and the store that keeps them.
+
+`records.py` says what is remembered; `base.py` what a store promises; `embedded.py` is the store of one machine;
+`golden.py` what a model must say for ever; `library.py` adds and finds; `upkeep.py` verifies and sweeps; `pack.py`
+carries records from one library to another.
+"""
+
+from perennial.library.library import Library, opened
+from perennial.library.records import Card, Evidence, Learnt, Record
+
+__all__ = ["Card", "Evidence", "Learnt", "Library", "Record", "opened"]

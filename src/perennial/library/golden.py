@@ -1,0 +1,92 @@
+"""Golden outputs: what a model said on some inputs when it was kept, and must say for ever.
+
+The inputs are made from the task's own: each column, and each pixel, is shuffled by itself. So they look like the data,
+and no row of the data is stored. Inputs of examples are kept as they are: they are the task.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from perennial.errors import DamagedFile, PerennialError
+from perennial.lang.ops import State
+from perennial.modalities import Codec
+from perennial.modalities.examples import object_array, plain
+from perennial.model import Model
+from perennial.task import Task
+from perennial.weights import Weights
+
+PROBES = 32
+CLOSE = 1e-5
+INPUTS, OUTPUTS = "inputs", "outputs"
+ORDER = "columns in order"
+
+
+def probes(task: Task, count: int = PROBES, seed: int = 0) -> dict[str, np.ndarray]:
+    """Inputs like those of a task, as canonical columns of at most `count` rows."""
+    count = min(count, task.rows)
+    if not task.schema.batched:
+        return {name: column[:count] for name, column in task.inputs.items()}
+    generator = np.random.default_rng(seed)
+    some = np.sort(generator.permutation(task.rows)[: 8 * count])
+    return {name: _shuffled(task.inputs[name][some], generator)[:count] for name in task.inputs}
+
+
+def golden_bytes(model: Model, columns: Mapping[str, np.ndarray]) -> bytes:
+    """Inputs and what the model says to them, as one blob."""
+    said = model.predict_values(dict(columns))
+    return Weights({INPUTS: _packed(columns), OUTPUTS: _packed({"said": said})}).to_bytes()
+
+
+def difference(model: Model, golden: bytes) -> tuple[bool, float]:
+    """Whether the model says the same bit for bit, and the largest difference, relative to the largest output.
+
+    Raises:
+        DamagedFile: the bytes are no golden outputs of this model.
+    """
+    states = Weights.from_bytes(golden)
+    try:
+        columns = _unpacked(states[INPUTS], model.codec)
+        wanted = _unpacked(states[OUTPUTS], None)["said"]
+        said = model.predict_values(columns)
+    except (LookupError, ValueError, TypeError, AttributeError, PerennialError) as error:
+        raise DamagedFile(f"These are no golden inputs and outputs of this model: {error}.") from error
+    if said.dtype == object or wanted.dtype == object:
+        same = plain(list(said)) == plain(list(wanted))
+        return same, 0.0 if same else np.inf
+    if said.shape != wanted.shape:
+        return False, np.inf
+    same = said.dtype == wanted.dtype and said.tobytes() == wanted.tobytes()
+    scale = float(np.nanmax(np.abs(wanted), initial=1e-30))
+    both = np.isnan(said) & np.isnan(wanted)
+    apart = np.where(both, 0.0, np.abs(said - wanted))
+    return same, float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0)) / scale
+
+
+def _shuffled(column: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    flat = column.reshape(len(column), -1)
+    order = np.argsort(generator.random(flat.shape), axis=0)
+    return np.take_along_axis(flat, order, axis=0).reshape(column.shape)
+
+
+def _packed(columns: Mapping[str, np.ndarray]) -> State:
+    """Columns as a state; their order, which programs see, is kept beside them."""
+    arrays = {name: column for name, column in columns.items() if column.dtype != object}
+    texts = {
+        name: json.dumps(plain(list(column))) for name, column in columns.items() if column.dtype == object
+    }
+    return State(arrays, {**texts, ORDER: json.dumps(list(columns))})
+
+
+def _unpacked(state: State, codec: Codec | None) -> dict[str, np.ndarray]:
+    values: dict[str, Any] = {name: json.loads(text) for name, text in state.texts.items()}
+    order = values.pop(ORDER)
+    if codec is not None and not codec.batched:
+        rows = zip(*(values[name] for name in codec.names), strict=True)
+        return codec.as_columns([codec.arguments(row) for row in rows])
+    columns = dict(state.arrays) | {name: object_array(listed) for name, listed in values.items()}
+    return {name: columns[name] for name in order}

@@ -1,0 +1,334 @@
+"""A pack: records in one file, to carry from one library to another.
+
+A zip of stored members: `manifest.json`, then the blobs. Equal content gives equal bytes. A pack from a stranger is data:
+it is read member by member against bounds, every blob against its hash, every program against the vocabulary, every
+type against the language, every network's weights against the sizes that its types say; nothing is written before
+everything is found good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from perennial.compiler import heads
+from perennial.errors import DamagedFile, PerennialError, UsageError
+from perennial.lang import parse, parse_type
+from perennial.library.golden import CLOSE, difference
+from perennial.library.library import Library, model_of
+from perennial.library.records import (
+    DIGEST,
+    Batch,
+    Card,
+    Edge,
+    Evidence,
+    Learnt,
+    Record,
+    canonical,
+    split_name,
+)
+from perennial.primitives import vocabulary
+from perennial.spaces.limits import Limits, cost_of
+from perennial.weights import Weights
+
+VERSION = 1
+MANIFEST = "manifest.json"
+LARGEST_MANIFEST, LARGEST_TOTAL, MOST_MEMBERS = 64 * 2**20, 4 * 2**30, 10_000
+LARGEST_NETWORK = Limits(parameters=1e9, flops=1e12, activations=1e9)
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything in a pack.
+
+    Args:
+        batch: what a library would commit.
+        names: base → record id, as the packing library had them, oldest version first.
+        blobs: digest → bytes of weights and golden outputs.
+    """
+
+    batch: Batch
+    names: tuple[tuple[str, str], ...]
+    blobs: Mapping[str, bytes]
+
+
+def pack(library: Library, references: Sequence[str], path: str | Path) -> list[str]:
+    """Writes records, what they were made from, and what is known of them.
+
+    Args:
+        library: that holds them.
+        references: names, ids or patterns such as `digits/*`; none takes everything that has a name.
+        path: of the file; an older one is replaced when the new one is whole.
+
+    Returns:
+        the names in the pack.
+
+    Raises:
+        UsageError: a reference stands for nothing.
+        DamagedFile: a part of a record has changed.
+    """
+    names = _matching(library, references)
+    ids = _with_parents(library, [id for _, _, id in names] + _ids(library, references))
+    headers = {id: library.store.header(id) for id in ids}
+    files = {digest: library.store.get(digest) for id in ids for digest in headers[id].blobs}
+    fingerprints = {headers[id].card.task for id in ids}
+    evidence = sorted(
+        (each for id in ids for each in library.store.evidence(record=id)), key=lambda each: each.digest
+    )
+    fingerprints |= {each.task for each in evidence}
+    manifest = {
+        "perennial": VERSION,
+        "records": [{"id": id, "card": headers[id].card.to_json()} for id in ids],
+        "names": [[base, id] for base, _, id in names],
+        "edges": [
+            [edge.child, edge.parent, edge.relation] for edge in library.store.edges() if {edge.child, edge.parent} <= set(ids)
+        ],
+        "evidence": [each.to_json() for each in evidence],
+        "tasks": [task.to_json() for task in library.store.tasks() if task.fingerprint in fingerprints],
+        "blobs": [{"sha256": digest, "size": len(files[digest])} for digest in sorted(files)],
+    }  # fmt: skip
+    _write(
+        Path(path),
+        {MANIFEST: canonical(manifest), **{f"blobs/{digest}": files[digest] for digest in sorted(files)}},
+    )
+    return [f"{base}@{version}" for base, version, _ in names]
+
+
+def unpack(library: Library, path: str | Path, licences: Iterable[str] | None = None) -> list[str]:
+    """Adds what is in a pack, after everything in it was found good; what the library has already is left as it is.
+
+    Args:
+        library: that it is added to.
+        path: of the pack.
+        licences: only records with one of these (SPDX names; an empty text stands for none given); None takes any.
+
+    Returns:
+        the names that the records have here.
+
+    Raises:
+        DamagedFile: it is no pack, or something in it is not what it claims to be.
+        UsageError: a record has another licence.
+    """
+    contents = inspect(path)
+    if licences is not None:
+        allowed = set(licences)
+        for record, card in contents.batch.records:
+            if card.licence not in allowed:
+                raise UsageError(
+                    f"A record in the pack has the licence {card.licence or 'none'!r}.",
+                    where=f"{path}: {record.id[:12]}",
+                    todo=f"Allow it with --licence, or leave it. Allowed now: {', '.join(sorted(allowed))}.",
+                )
+    for data in contents.blobs.values():
+        library.store.put(data)
+    library.store.commit(contents.batch)
+    for base, id in contents.names:
+        if id not in library.store.names(base).values():
+            library.store.commit(Batch(names={base: id}))
+    here = library.store.names()
+    return [f"{base}@{n}" for (base, n), id in here.items() if (base, id) in set(contents.names)]
+
+
+def inspect(path: str | Path) -> Contents:
+    """What is in a pack, checked, with nothing written anywhere.
+
+    Raises:
+        DamagedFile: it is no pack, or something in it is not what it claims to be.
+    """
+    try:
+        members = _members(Path(path))
+        contents = _contents(members)
+        _check_records(contents)
+    except (
+        zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, LookupError, RecursionError, OSError,
+        NotImplementedError, EOFError,
+    ) as error:  # fmt: skip
+        raise DamagedFile(f"This is no pack that can be trusted: {error}.", where=str(path)) from error
+    except PerennialError as error:
+        raise DamagedFile(
+            f"Something in this pack is not what it claims to be: {error.what}",
+            where=str(path),
+            why=error.where,
+        ) from error
+    return contents
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+def _matching(library: Library, references: Sequence[str]) -> list[tuple[str, int, str]]:
+    """The names that the references stand for: base, version and id, in order."""
+    from fnmatch import fnmatchcase
+
+    known = [(base, version, id) for (base, version), id in library.store.names().items()]
+    chosen = set() if references else set(known)
+    for reference in references:
+        if any(sign in reference for sign in "*?["):
+            found = {entry for entry in known if fnmatchcase(entry[0], reference)}
+            if not found:
+                raise UsageError(f"No name looks like {reference!r}.", todo="See: perennial library list")
+        else:
+            id = library.find(reference)
+            found = {entry for entry in known if entry[2] == id}
+        chosen |= found
+    return sorted(chosen)
+
+
+def _ids(library: Library, references: Sequence[str]) -> list[str]:
+    return [
+        library.find(reference) for reference in references if not any(sign in reference for sign in "*?[")
+    ]
+
+
+def _with_parents(library: Library, ids: Iterable[str]) -> list[str]:
+    """The records and all that they were made from, as far as the library still has them."""
+    parents: dict[str, list[str]] = {}
+    for edge in library.store.edges():
+        parents.setdefault(edge.child, []).append(edge.parent)
+    found, asked = set(), list(ids)
+    while asked:
+        id = asked.pop()
+        if id not in found and library.store.header(id) is not None:
+            found.add(id)
+            asked += parents.get(id, [])
+    return sorted(found)
+
+
+def _write(path: Path, members: Mapping[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, data in members.items():
+                told = zipfile.ZipInfo(name, EPOCH)
+                told.external_attr, told.create_system = (stat.S_IFREG | 0o644) << 16, 3
+                archive.writestr(told, data)
+        os.chmod(unfinished, 0o644)
+        os.replace(unfinished, path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    """The bytes of each member. Sizes are counted as they are read, not as the headers say.
+
+    Raises:
+        ValueError: a member that a pack does not have, or too much of anything.
+    """
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    members: dict[str, bytes] = {}
+    left = LARGEST_TOTAL
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if len(entries) > MOST_MEMBERS:
+            raise ValueError(f"it has {len(entries)} members, at most {MOST_MEMBERS} are read")
+        for entry in entries:
+            _check_entry(entry, members)
+            bound = min(left, LARGEST_MANIFEST if entry.filename == MANIFEST else LARGEST_TOTAL)
+            with archive.open(entry) as file:
+                data = file.read(min(bound, entry.file_size) + 1)
+            if len(data) > bound or len(data) != entry.file_size:
+                raise ValueError(f"the member {entry.filename[:80]!r} is larger than it says or than is read")
+            members[entry.filename], left = data, left - len(data)
+    return members
+
+
+def _check_entry(entry: zipfile.ZipInfo, known: Mapping[str, bytes]) -> None:
+    name = entry.filename
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if name != MANIFEST and not (name.startswith("blobs/") and DIGEST.fullmatch(name[len("blobs/") :])):
+        raise ValueError(f"a pack has no member {name[:80]!r}")
+    if name in known:
+        raise ValueError(f"the member {name[:80]!r} is there twice")
+    if kind not in (0, stat.S_IFREG):
+        raise ValueError(f"the member {name[:80]!r} is no regular file")
+    if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
+        raise ValueError(
+            f"the member {name[:80]!r} is compressed or encrypted; a pack stores its members as they are"
+        )
+
+
+def _contents(members: Mapping[str, bytes]) -> Contents:
+    """The manifest and the blobs, each against its hash, all of them accounted for."""
+    told = json.loads(members[MANIFEST])
+    if told["perennial"] != VERSION:
+        raise ValueError(f"it is of version {told['perennial']!r}, known here is {VERSION}")
+    blobs = {}
+    for name, data in members.items():
+        if name != MANIFEST:
+            digest = name[len("blobs/") :]
+            if hashlib.sha256(data).hexdigest() != digest:
+                raise ValueError(f"the blob {digest[:12]} does not match its hash")
+            blobs[digest] = data
+    if [(each["sha256"], each["size"]) for each in told["blobs"]] != [
+        (d, len(blobs[d])) for d in sorted(blobs)
+    ]:
+        raise ValueError("the manifest lists other blobs than there are")
+    records = tuple(
+        (Record.from_bytes(blobs[each["id"]]), Card.from_json(each["card"])) for each in told["records"]
+    )
+    batch = Batch(
+        records,
+        {},
+        tuple(Evidence.from_json(each) for each in told["evidence"]),
+        tuple(Learnt.from_json(each) for each in told["tasks"]),
+        tuple(Edge(*edge) for edge in told["edges"]),
+    )
+    return Contents(batch, tuple((base, id) for base, id in told["names"]), blobs)
+
+
+def _check_records(contents: Contents) -> None:
+    """Every record is whole, closed under what it names, and can be what it says.
+
+    Raises:
+        PerennialError, ValueError: the first that is not.
+    """
+    ids = {record.id for record, _ in contents.batch.records}
+    needed = set(ids)
+    for record, card in contents.batch.records:
+        parse(record.source, vocabulary())
+        parse_type(record.input), parse_type(record.output)
+        golden = (card.golden,) if card.golden else ()
+        for digest in (*record.weights, *golden):
+            if digest not in contents.blobs:
+                raise ValueError(f"the record {record.id[:12]} lacks the blob {str(digest)[:12]}")
+            Weights.from_bytes(contents.blobs[digest])
+        needed.update((*record.weights, *golden))
+        if record.kind == "solution":
+            _check_solution(record, card, contents.blobs)
+    if set(contents.blobs) != needed:
+        raise ValueError("it holds blobs that no record needs")
+    for base, id in contents.names:
+        if split_name(base)[1] is not None or id not in ids:
+            raise ValueError(f"the name {base[:80]!r} points to nothing in the pack")
+    stray = [edge for edge in contents.batch.edges if not {edge.child, edge.parent} <= ids]
+    if stray or not all(
+        isinstance(value, str) for edge in contents.batch.edges for value in vars(edge).values()
+    ):
+        raise ValueError("an edge leads out of the pack")
+
+
+def _check_solution(record: Record, card: Card, blobs: Mapping[str, bytes]) -> None:
+    """A model is built, which is bounded by its types, and says its golden outputs."""
+    model = model_of(record, blobs.__getitem__)
+    if model.codec.batched and heads(model.program):
+        cost = cost_of(model.program, (model.codec.input_type,), model.codec.output_type)
+        if broken := LARGEST_NETWORK.broken_by(cost):
+            raise ValueError(f"the network in {record.id[:12]} is too large: {broken}")
+    if card.golden:
+        _, apart = difference(model, blobs[card.golden])
+        if apart > CLOSE:
+            raise ValueError(f"the model {record.id[:12]} does not say its golden outputs")

@@ -1,0 +1,196 @@
+"""Looking after a library: `verify` proves that nothing was forgotten, `gc` lets go of what nobody can reach."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from perennial.errors import PerennialError
+from perennial.library.golden import CLOSE, difference
+from perennial.library.library import Library, model_of
+from perennial.library.records import SHORT, Header, Record
+
+GRACE_SECONDS = 24 * 3600.0
+"""What is younger is never swept: another process may be about to name it."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it was kept.
+
+    Args:
+        what: one sentence.
+        digest: of the blob or the record.
+        names: of the records that need it.
+    """
+
+    what: str
+    digest: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at, and what was found.
+
+    Args:
+        records, blobs: how many were read and compared with their hashes.
+        replayed: models that said their golden outputs again.
+        exact: of these, bit for bit.
+        problems: none in a sound library.
+        orphans: blobs that no record needs; no harm, `gc` removes them.
+    """
+
+    records: int
+    blobs: int
+    replayed: int
+    exact: int
+    problems: tuple[Problem, ...]
+    orphans: int
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What `gc` removed, or would remove.
+
+    Args:
+        records: ids.
+        blobs: digests.
+        bytes: of the blobs.
+        young: records and blobs that were left because they are younger than the grace.
+    """
+
+    records: tuple[str, ...]
+    blobs: tuple[str, ...]
+    bytes: int
+    young: int
+
+
+def verify(library: Library, sample: int | None = None, seed: int = 0) -> Verified:
+    """Reads every blob and compares it with its hash, every record with the index, and replays golden outputs.
+
+    Args:
+        library: whose damaged files are moved aside as they are found.
+        sample: replay at most so many models, chosen by chance; None replays all.
+        seed: of that choice.
+    """
+    store, problems = library.store, []
+    needs = _names_of(library)
+    sound, blobs = set(), 0
+    for blob in store.blobs():
+        blobs += 1
+        try:
+            store.get(blob.digest)
+            sound.add(blob.digest)
+        except PerennialError as error:
+            problems.append(Problem(error.what, blob.digest))
+    needed: set[str] = set()
+    headers = list(library.walk())
+    for header in headers:
+        needed.update(header.blobs)
+        lost = [digest for digest in header.blobs if digest not in sound]
+        told = needs.get(header.id, (header.id[:SHORT],))
+        problems += [
+            Problem("A blob that a record needs is gone or damaged.", digest, told) for digest in lost
+        ]
+        if not lost and (what := _disagreement(library, header)):
+            problems.append(Problem(what, header.id, told))
+    known = {header.id for header in headers}
+    for (base, version), id in store.names().items():
+        if id not in known:
+            problems.append(Problem("A name points to a record that is gone.", id, (f"{base}@{version}",)))
+    replayed, exact = 0, 0
+    for header in _chosen(headers, sample, seed):
+        if all(digest in sound for digest in header.blobs):
+            replayed += 1
+            same, what = _replayed(library, header)
+            exact += same
+            if what:
+                problems.append(Problem(what, header.id, needs.get(header.id, ())))
+    return Verified(len(headers), blobs, replayed, exact, tuple(problems), len(sound - needed))
+
+
+def gc(library: Library, *, dry_run: bool = False, grace: float = GRACE_SECONDS) -> Swept:
+    """Removes records that no name reaches, by itself or through those that were made from it, and blobs that no
+    record needs.
+
+    Args:
+        library: a name is what keeps a record; `Library.forget` takes one away.
+        dry_run: only say what would be removed.
+        grace: seconds; what is younger stays.
+    """
+    store = library.store
+    headers = {header.id: header for header in library.walk()}
+    reached, asked = set(), list(store.names().values())
+    parents: dict[str, list[str]] = {}
+    for edge in store.edges():
+        parents.setdefault(edge.child, []).append(edge.parent)
+    while asked:
+        id = asked.pop()
+        if id not in reached:
+            reached.add(id)
+            asked += parents.get(id, [])
+    blobs = {blob.digest: blob for blob in store.blobs()}
+    young = 0
+    records = []
+    for id in headers.keys() - reached:
+        if id in blobs and blobs[id].age < grace:
+            young += 1
+        else:
+            records.append(id)
+    kept = {digest for id, header in headers.items() if id not in set(records) for digest in header.blobs}
+    unused = [blob for digest, blob in blobs.items() if digest not in kept]
+    old = [blob for blob in unused if blob.age >= grace]
+    swept = Swept(
+        tuple(sorted(records)), tuple(sorted(blob.digest for blob in old)), sum(blob.size for blob in old),
+        young + len(unused) - len(old),
+    )  # fmt: skip
+    if not dry_run:
+        store.remove(records=swept.records, blobs=swept.blobs)
+    return swept
+
+
+def _names_of(library: Library) -> dict[str, tuple[str, ...]]:
+    named: dict[str, tuple[str, ...]] = {}
+    for (base, version), id in library.store.names().items():
+        named[id] = (*named.get(id, ()), f"{base}@{version}")
+    return named
+
+
+def _disagreement(library: Library, header: Header) -> str:
+    """What the index says of a record that its bytes do not; empty when they agree."""
+    data = library.store.get(header.id)
+    try:
+        record = Record.from_bytes(data)
+    except PerennialError as error:
+        return error.what
+    told = (header.kind, header.input, header.output, header.weights)
+    if told != (record.kind, record.input, record.output, record.weights):
+        return "The index says something else of a record than the record itself."
+    if hashlib.sha256(data).hexdigest() != header.id:
+        return "A record does not match its hash."
+    return ""
+
+
+def _chosen(headers: list[Header], sample: int | None, seed: int) -> Iterator[Header]:
+    golden = [header for header in headers if header.kind == "solution" and header.card.golden]
+    if sample is None:
+        return iter(golden)
+    order = np.random.default_rng(seed).permutation(len(golden))
+    return islice((golden[int(place)] for place in order), sample)
+
+
+def _replayed(library: Library, header: Header) -> tuple[bool, str]:
+    """Whether a model says the same bit for bit, and what is wrong when it says something else."""
+    try:
+        model = model_of(Record.from_bytes(library.store.get(header.id)), library.store.get)
+        same, apart = difference(model, library.store.get(header.card.golden))
+    except PerennialError as error:
+        return False, error.what
+    if apart > CLOSE:
+        return same, f"A model does not say what it said when it was kept (relative difference {apart:.2g})."
+    return same, ""

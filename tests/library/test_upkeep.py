@@ -1,0 +1,140 @@
+"""Nothing is forgotten: every changed byte is found, old models say what they said, and what nobody reaches goes."""
+
+import os
+import time
+
+import pytest
+
+from perennial.library import Card, Library
+from perennial.library.records import Batch, Edge
+from perennial.library.upkeep import gc, verify
+from perennial.testing.libraries import some_evidence, some_record
+
+DAY = 86_400.0
+
+
+def blob_paths(library):
+    return sorted((library.store._folder / "blobs").glob("??/*"))
+
+
+def age(library, seconds):
+    for path in blob_paths(library):
+        os.utime(path, (time.time() - seconds, time.time() - seconds))
+
+
+def test_a_sound_library_is_sound_and_its_models_say_the_same_bit_for_bit(library):
+    found = verify(library)
+    assert not found.problems and found.orphans == 0
+    assert found.records == found.replayed == found.exact == 2
+    assert verify(library, sample=1).replayed == 1 and verify(library, sample=0).replayed == 0
+
+
+def test_a_changed_byte_in_any_blob_is_found_and_says_which_names_it_concerns(library, tmp_path):
+    golden = {library.store.header(id).card.golden for id in library.store.names().values()}
+    for place, path in enumerate(blob_paths(library)):
+        sound = path.read_bytes()
+        spoilt = bytearray(sound)
+        spoilt[(37 * place) % len(spoilt)] ^= 1 << place % 8
+        path.write_bytes(spoilt)
+        found = verify(library, sample=0)
+        assert path.name in {problem.digest for problem in found.problems}, "the change was not found"
+        named = {name for problem in found.problems for name in problem.names}
+        assert named & {"penguins/solution@1", "in-order/solution@1"}
+        assert path.name in golden or named
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(sound)
+    assert not verify(library).problems
+
+
+def test_a_blob_that_is_gone_is_found(library):
+    path = blob_paths(library)[0]
+    path.unlink()
+    assert path.name in {problem.digest for problem in verify(library).problems}
+
+
+def test_a_model_that_says_something_else_is_found(library, solved):
+    task, model = solved["table"]
+    other, mine = library.store.headers(kind="solution"), library.find("penguins/solution")
+    wrong = next(header.card.golden for header in other if header.id != mine)
+    record = library.get("penguins/solution")
+    library.store.remove(names=[("penguins/solution", 1)])
+    library.store.remove(records=[mine])
+    library.store.commit(Batch(((record, Card(0.0, golden=wrong)),), {"penguins/solution": record.id}))
+    [problem] = verify(library).problems
+    assert problem.names == ("penguins/solution@1",)
+
+
+def test_an_index_that_tells_something_else_than_the_record_is_found(library):
+    library.store._write(lambda database: database.execute("UPDATE record SET output = 'Real'"))
+    assert {problem.names[0] for problem in verify(library).problems} == {
+        "in-order/solution@1",
+        "penguins/solution@1",
+    }
+
+
+def test_gc_takes_what_no_name_reaches_and_leaves_what_is_young(library):
+    before = verify(library)
+    library.add(some_record(1), Card(0.0), evidence=[some_evidence(some_record(1))])
+    library.store.put(b"nobody needs this")
+    assert verify(library).orphans == 1
+    kept_for_now = gc(library)
+    assert kept_for_now.records == kept_for_now.blobs == () and kept_for_now.young == 2
+    age(library, 2 * DAY)
+    told = gc(library, dry_run=True)
+    assert told.records == (some_record(1).id,) and len(told.blobs) == 2 and told.bytes > 17
+    assert len(list(library.walk())) == 3, "a dry run removes nothing"
+    assert gc(library) == told
+    assert gc(library).records == () and verify(library) == before
+    assert library.store.evidence(record=some_record(1).id), "what was learnt about it stays"
+
+
+def test_what_a_named_record_was_made_from_stays(library):
+    parent, child = some_record(1), some_record(2)
+    library.store.commit(
+        Batch(
+            ((parent, Card(0.0)), (child, Card(0.0))),
+            {"numbers/two": child.id},
+            edges=(Edge(child.id, parent.id, "fine-tuned"),),
+        )
+    )
+    age(library, 2 * DAY)
+    assert gc(library).records == ()
+    library.forget("numbers/two")
+    assert set(gc(library).records) == {parent.id, child.id}
+
+
+def test_old_models_are_what_they_were_after_every_commit(library, solved):
+    task, model = solved["table"]
+    said = model.predict_values(task.inputs).tobytes()
+    for number in range(5):
+        library.add(some_record(number), Card(0.0), name=f"numbers/{number}")
+        assert library.model("penguins/solution").predict_values(task.inputs).tobytes() == said
+    assert verify(library).exact == 2
+
+
+@pytest.mark.parametrize("gone", ["index", "index and snapshots"])
+def test_a_damaged_index_is_built_again_from_its_snapshot_and_the_records(library, gone, capsys):
+    folder, ids = library.store._folder, set(library.store.names().values())
+    library.close()
+    later = Library(folder)
+    later.store._write(lambda database: None)
+    later.add(some_record(5), Card(0.0))
+    later.store._database.close()
+    later.store._database = None
+    if "snapshots" in gone:
+        for path in (folder / "snapshots").glob("*"):
+            path.unlink()
+    with open(folder / "index.db", "r+b") as file:
+        file.seek(0)
+        file.write(b"\0" * 4096)
+    with Library(folder) as again:
+        assert {header.id for header in again.walk()} == ids | {some_record(5).id}
+        if "snapshots" in gone:
+            assert again.store.names() == {}
+        else:
+            assert set(again.store.names().values()) == ids and again.model("in-order/solution")([3, 1]) == [
+                1,
+                3,
+            ]
+        assert not verify(again).problems
+    assert "damaged" in capsys.readouterr().err and list(folder.glob("damaged-*.db"))
