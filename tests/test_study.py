@@ -9,6 +9,7 @@ from perennial.lang import Lambda, Var, call
 from perennial.primitives import vocabulary
 from perennial.spaces import integer, real
 from perennial.spaces.base import Space
+from perennial.spaces.tables import portfolio
 from perennial.study import FAILURES_IN_A_ROW, Listed, Screening
 from perennial.trial import Proposal
 
@@ -142,3 +143,27 @@ def test_a_confirmation_is_no_trial_and_the_strategy_does_not_hear_of_it():
             done.history.confirmations == [record] and len(done.replicas(record)) == len(record.weights) > 0
         )
         assert len(done.predictions(record)) == len(done.covered(1, None))
+
+
+def test_no_opener_fails_on_a_table_with_every_kind_of_column():
+    """An opener that fails is told and passed over, so only the status says that a kind of model is missing."""
+    generator = np.random.default_rng(0)
+    rows = 260
+    frame = {
+        "size": generator.normal(size=rows),
+        "age": np.where(generator.random(rows) < 0.1, np.nan, generator.normal(size=rows)),
+        "colour": generator.choice(["red", "green", "blue"], rows),
+        "day": [f"2024-{1 + n % 12:02d}-{1 + n % 28:02d}" for n in range(rows)],
+        "said": generator.choice(
+            ["good and cheap", "bad but cheap", "dear and bad", "good value here"], rows
+        ),
+    }
+    frame["kind"] = np.where((frame["size"] > 0) ^ (frame["colour"] == "red"), "yes", "no")
+    task = Task.from_data(frame, "kind", kinds={"said": "text"})
+    assert {column.kind for column in task.schema.columns} >= {"number", "category", "date", "text"}
+    with Study(task, workers=0, seed=1) as asked:
+        asked.start(float("inf"))
+        openers = [Proposal(genotype) for genotype in portfolio(asked.space)]
+        records = asked.search(Listed(openers), Screening("overfit", fold_limit=1))
+    assert len(records) == len(openers) >= 8
+    assert [(r.source, r.trial.error) for r in records if r.trial.status != "scored"] == []

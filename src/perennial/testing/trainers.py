@@ -38,6 +38,7 @@ def check_trainer(trainer: Trainer, program: Program, outputs: tuple[Type, ...] 
         _check_predictions(program, batch, fitted, output, where)
         _check_learns(batch, fitted.predictions, output, where)
         _check_seed(trainer, program, batch, context, fitted, where)
+        _check_wanted(trainer, program, batch, context, fitted, where)
         _check_without_validation(trainer, program, batch, context, fitted, where)
         _check_checkpoints(trainer, program, batch, context, fitted, where)
     _check_deadline(trainer, program)
@@ -94,6 +95,17 @@ def _check_seed(
     again = trainer.fit(program, batch, replace(context, curve=[]))
     assert again.weights.to_bytes() == fitted.weights.to_bytes(), (
         f"{where}: one seed gave two sets of weights."
+    )
+
+
+def _check_wanted(
+    trainer: Trainer, program: Program, batch: Batch, context: Any, fitted: Any, where: str
+) -> None:
+    """Asked for some rows, it predicts these, as it predicts them among all."""
+    wanted = np.arange(len(batch.target) - 5, len(batch.target))
+    few = trainer.fit(program, batch, replace(context, curve=[], wanted=wanted))
+    assert np.allclose(few.predictions, fitted.predictions[wanted], atol=1e-5), (
+        f"{where}: asked for some rows only, it predicts something else."
     )
 
 

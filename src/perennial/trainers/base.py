@@ -8,9 +8,11 @@ only, and give the same weights for the same seed. The contract is `perennial.te
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from perennial.compiler import compiled, original_states
 from perennial.lang import Call, FitContext, Lambda, Learner, Network, Program, State, evaluate, typed
@@ -73,6 +75,13 @@ def fitted_words(program: Program) -> list[Op]:
     ]
 
 
+def _rows(value: Any, places: np.ndarray) -> Any:
+    """Some rows of an array, or of each column of a record."""
+    if isinstance(value, Mapping):
+        return {name: column[places] for name, column in value.items()}
+    return value[places]
+
+
 def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNetwork | None = None) -> Fitted:
     """Runs the program on all rows and fits each word when its inputs are there.
 
@@ -95,7 +104,7 @@ def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNet
             return result
         states[node.hash] = fit_network(op, values, data.target, own, parameters)
         if node is outermost and context.wanted is not None:
-            values = tuple(value[context.wanted] for value in values)
+            values = tuple(_rows(value, context.wanted) for value in values)
         return op.call(*values, state=states[node.hash], **parameters)
 
     predictions = evaluate(joined, *data.arguments, apply=apply, max_size=MOST_STEPS)
