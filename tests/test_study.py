@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from perennial import Study, Task
+from perennial import Study, Task, report
 from perennial.errors import StudyChanged, UsageError
 from perennial.lang import Lambda, Var, call
 from perennial.primitives import vocabulary
@@ -96,6 +96,9 @@ def test_other_data_are_refused_and_the_folder_is_let_go(tmp_path):
 def test_failures_are_records_and_the_same_failure_again_and_again_ends_the_search():
     with study(space=failing(), strategy="random").run(trials=50) as done:
         assert FAILURES_IN_A_ROW <= len(done.history.failed) < 50
+        assert "linear" in report.most_broken(done.history) and "most often failed" in report.summary(
+            done.history
+        )
         assert {record.trial.status for record in done.history.records} <= {"failed", "rejected"}
         assert all(record.trial.error for record in done.history.records)
         assert any("in a row" in verdict["text"] for verdict in done.history.verdicts) and done.best is None

@@ -77,6 +77,7 @@ class History:
     answers: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     kept: list[dict[str, Any]] = field(default_factory=list)
+    recalled: dict[str, Any] | None = None
     ensemble: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
     chosen: dict[str, Any] | None = None
@@ -207,6 +208,9 @@ class History:
 
     def _on_verdict(self, data: dict) -> None:
         self.verdicts.append(data)
+
+    def _on_recalled(self, data: dict) -> None:
+        self.recalled = data
 
     def _on_kept(self, data: dict) -> None:
         self.kept.append(data)

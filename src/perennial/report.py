@@ -10,6 +10,7 @@ import html
 import json
 import os
 import tempfile
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from perennial.charts import all_charts
 from perennial.history import History, Record
 
 SCRIPTS = ("vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
+BROKEN = ("failed", "crashed", "out_of_memory")
 LONGEST_VALUE = 60
 REPORT_NAME, CARD_NAME, README_NAME = "report.html", "card.md", "README.txt"
 
@@ -190,6 +192,8 @@ def summary(history: History) -> str:
     lines.append(
         f"{len(history.records)} candidates tried, {len(history.failed)} failed, {history.seconds_spent:.0f} s"
     )
+    if broken := most_broken(history):
+        lines.append(broken)
     return "\n".join(lines)
 
 
@@ -251,6 +255,19 @@ def failures(history: History) -> list[dict[str, Any]]:
         counts[key] = counts.get(key, 0) + 1
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     return [{"status": status, "error": error, "n": n} for (status, error), n in ordered]
+
+
+def most_broken(history: History) -> str:
+    """What failed most often though it should not have, in a sentence; limits that were kept are none of it."""
+    broken = Counter(
+        (learner(record), (record.trial.error or record.trial.status).splitlines()[0])
+        for record in history.failed
+        if record.trial.status in BROKEN
+    )
+    if not broken:
+        return ""
+    (kind, reason), times = broken.most_common(1)[0]
+    return f"most often failed: {kind} ({times}x): {reason}"
 
 
 def members(history: History) -> list[dict[str, Any]]:

@@ -130,6 +130,11 @@ def _test(data: dict[str, Any]) -> str:
     )
 
 
+def _recalled(data: dict[str, Any]) -> str:
+    lines = [f"  {each['name']}: {each['reason']}" for each in data["suggestions"]]
+    return "\n".join(lines) if lines else "  nothing that fits is remembered"
+
+
 def _chosen(data: dict[str, Any]) -> str:
     return f"  chosen: {data['kind']}, {data['value']:.4g} on {data.get('judged_on', 'validation')}"
 
@@ -141,6 +146,7 @@ _LINES = {
     "baseline": _baseline,
     "verdict": lambda data: f"  {data['text']}",
     "chosen": _chosen,
+    "recalled": _recalled,
     "kept": lambda data: f"  kept in the library as {data['name']}",
     "test": _test,
     "interrupted": lambda data: "  interrupted: the best so far is saved; the same command goes on",

@@ -31,7 +31,7 @@ from perennial.plan import Plan, budget_of
 from perennial.primitives import vocabulary
 from perennial.programming import grow_program
 from perennial.protocol import Protocol
-from perennial.remembering import keep_solution
+from perennial.remembering import RECALLED, keep_recipes, keep_solution, recalled, reused
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
 from perennial.study import Listed, Screening, Study
@@ -47,6 +47,7 @@ FEWEST_SHARED = 100
 SECONDS_FOR_AUGMENTED = 6.0
 MIRRORED_ROWS, MIRRORED_SHARE = 2_000, 0.9
 LONGEST_SEARCH = 3600.0
+OPENERS_FIRST = 2
 
 
 def grow(
@@ -178,7 +179,7 @@ def grow_study(
     limit = screening_folds(study, plan)
     answer = fit_baselines(study, limit)
     ask_for_mirrors(study)
-    overfit(study, plan, limit, trials)
+    overfit(study, plan, limit, trials, recall(study, library))
     regularise(study, plan, limit, trials)
     tune(study, plan, limit, trials)
     members = confirm(study, plan, trials)
@@ -317,11 +318,27 @@ def screening_folds(study: Study, plan: Plan) -> int | None:
     return None if affordable >= folds else max(1, affordable)
 
 
-def overfit(study: Study, plan: Plan, limit: int | None, trials: int | None) -> None:
-    """Runs the strong openers, then asks whether the best of them could fit the training rows if nothing held it."""
+def recall(study: Study, library: Library | None) -> list[Genotype]:
+    """Recipes that did well on tasks like this one, where a library remembers any."""
+    if library is None and study.history.recalled is None:
+        return []
+    study.stage("recall", "what did well on tasks like this one")
+    return recalled(study, library)
+
+
+def overfit(
+    study: Study, plan: Plan, limit: int | None, trials: int | None, recalled: Sequence[Genotype] = ()
+) -> None:
+    """Runs the strong openers, then asks whether the best of them could fit the training rows if nothing held it.
+
+    What the library recalled comes after the first openers: a recipe from elsewhere is a proposal among others.
+    """
     if _over(study, plan.search_end) or _enough(study, trials):
         return
-    openers = [Proposal(genotype, origin="opener") for genotype in _untried(study, _openers(study))]
+    usual = _openers(study)
+    ordered = _untried(study, [*usual[:OPENERS_FIRST], *recalled, *usual[OPENERS_FIRST:]])
+    foreign = set(recalled) - set(usual)
+    openers = [Proposal(each, origin=RECALLED if each in foreign else "opener") for each in ordered]
     if openers:
         study.stage("overfit", "strong openers, cheapest first; then one with every brake off")
         share = 1.0 if plan.patient else 0.6
@@ -454,6 +471,7 @@ def assemble(study: Study, members: list[Member], baseline: Candidate) -> Candid
         value=answer.value,
         score=answer.score,
         program=answer.source,
+        members=[number for number, _ in answer.members],
         confirmed=bool(members),
         replicas=len(answer.replicas),
         at=study.clock.elapsed,
@@ -531,6 +549,7 @@ def remember(study: Study, model: Model, answer: Candidate, library: Library | N
     explain(study, answer)
     if library is not None and answer.kind != "baseline" and not study.stopping:
         keep_solution(library, study.journal, study.task, model, study.clock.elapsed)
+        keep_recipes(library, study)
     if study.stopping:
         study.emit("interrupted", signal=study.stopping)
     figures = result(study)
@@ -627,7 +646,7 @@ def result(study: Study) -> dict[str, Any]:
         "trials": len(history.records),
         "failed": len(history.failed),
         "program": history.chosen["program"] if history.chosen else history.baselines[0]["program"],
-        "reused": [],
+        "reused": reused(history),
         "kept": [entry["name"] for entry in history.kept],
         "report": str(study.folder / "report.html") if study.folder else None,
         "beaten": bool(history.chosen and history.chosen["kind"] != "baseline"),

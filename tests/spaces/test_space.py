@@ -59,6 +59,20 @@ def space(request):
 # -- every space ---------------------------------------------------------------------------------------------
 
 
+def test_what_is_spelled_is_read_back(space):
+    for seed in range(20):
+        genotype = space.sample(np.random.default_rng(seed))
+        assert space.read(space.spelled(genotype)) == genotype
+
+
+def test_options_are_found_by_name_where_others_stand_beside_them():
+    first = Space(one_of("a", [call(plus, 1.0), call(negative, 1.0), call(plus, 2.0)]))
+    second = Space(one_of("a", [Literal(7), call(plus, 1.0), call(plus, 2.0)]))
+    names = [first.spelled(Genotype({"a": index}))["a"] for index in range(3)]
+    assert names == ["plus", "negative", "plus 2"]
+    assert [second.read({"a": name}) for name in names] == [Genotype({"a": 1}), None, Genotype({"a": 2})]
+
+
 def test_whatever_a_space_makes_belongs_to_it_and_freezes_to_a_closed_program(space):
     rng = np.random.default_rng(0)
     genotype = space.default()

@@ -14,7 +14,7 @@ from typing import Any
 from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 
-NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs")
+NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs", "store")
 LONG = ("tables", "images", "morphism", "programs")
 
 

@@ -38,14 +38,12 @@ def list_(pattern: str | None = None, *, library: Place = None, json: Flag = Fal
     """
     from fnmatch import fnmatchcase
 
-    from perennial import report
-
     with _opened(library) as opened:
         lines = [
             line for line in opened.listing() if not pattern or fnmatchcase(line.name.split("@")[0], pattern)
         ]
     rows = [_row(line) for line in lines]
-    return answer(rows, json, report.table(rows) if rows else "The library is empty.")
+    return answer(rows, json, _table(rows) if rows else "The library is empty.")
 
 
 @app.command
@@ -69,6 +67,35 @@ def show(name: str, *, library: Place = None, json: Flag = False) -> int:
         "weights": len(record.weights), "card": header.card.to_json(), "evidence": evidence, "edges": edges,
     }  # fmt: skip
     return answer(told, json, _text(told))
+
+
+@app.command
+def search(data: str, *, target: Many = None, library: Place = None, json: Flag = False) -> int:
+    """What would be tried first on a task, and why. Nothing is fitted.
+
+    Parameters
+    ----------
+    data
+        As for grow.
+    target
+        The column to predict; repeat it for several targets.
+    """
+    from perennial.library.recall import helped, suggest
+    from perennial.spaces.offers import space_for
+    from perennial.task import Task
+
+    task = Task.from_data(
+        data, list(target) if target and len(target) > 1 else (target[0] if target else None)
+    )
+    if task.modality == "examples":
+        raise UsageError("Programs from examples are not recalled yet.", todo="Give a table or images.")
+    space = space_for(task.modality, task.input_type, task.output_type, task.rows)
+    with _opened(library) as opened:
+        rows = [
+            {"name": each.name, "from": each.task.name, "distance": round(each.distance, 3), "helped": helped(opened, each.record), "reason": each.reason}
+            for each in suggest(opened, task, space)
+        ]  # fmt: skip
+    return answer(rows, json, _table(rows) if rows else "Nothing that fits is remembered.")
 
 
 @app.command
@@ -175,6 +202,12 @@ def unpack(file: str, *, licence: Many = None, library: Place = None, json: Flag
         names = read(opened, file, licence)
         say(f"{opened.store.place}: {len(names)} names from {file}")
     return answer({"pack": file, "names": names}, json, "\n".join(names))
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    from perennial import report
+
+    return report.table(rows)
 
 
 @contextmanager

@@ -201,6 +201,7 @@ class Learnt:
         rows: how many.
         metric: that judged.
         baseline: what common sense gave.
+        description: figures by which tasks are compared.
     """
 
     fingerprint: str
@@ -212,6 +213,7 @@ class Learnt:
     rows: int
     metric: str
     baseline: float | None = None
+    description: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As a dictionary."""

@@ -34,6 +34,7 @@ from perennial.spaces.decision import (
     count_of,
     default_of,
     draw,
+    names_of,
     neighbours_of,
     step,
     value_at,
@@ -335,6 +336,40 @@ class Space:
     def to_json(self, genotype: Genotype) -> dict[str, Any]:
         """A plain dictionary of label and value."""
         return genotype.to_json()
+
+    def spelled(self, genotype: Genotype) -> dict[str, Any]:
+        """The decisions with options by name, for spaces of other tasks, which may offer other options beside them.
+
+        >>> Space(one_of("learner", ["linear", "trees"])).spelled(Genotype({"learner": 1}))
+        {'learner': "'trees'"}
+        """
+        return {
+            label: names_of(choice)[value] if choice.kind == "one_of" else value
+            for label, choice, value in self._path(genotype)
+        }
+
+    def read(self, spelled: Mapping[str, Any]) -> Genotype | None:
+        """The nearest genotype of this space to what another one spelled; None when an option is not offered here.
+
+        >>> Space(one_of("learner", ["trees", "kernel"])).read({"learner": "'trees'", "depth": 3})
+        Genotype(learner=0)
+        >>> Space(one_of("learner", ["trees", "kernel"])).read({"learner": "'linear'"}) is None
+        True
+        """
+        missing = False
+
+        def choose(label: str, choice: Choice) -> Any:
+            nonlocal missing
+            if label not in spelled:
+                return default_of(choice)
+            if choice.kind != "one_of":
+                return spelled[label]
+            names = names_of(choice)
+            missing = missing or spelled[label] not in names
+            return default_of(choice) if spelled[label] not in names else names.index(spelled[label])
+
+        genotype = self._walk(choose)
+        return None if missing else genotype
 
     def from_json(self, data: Mapping[str, Any]) -> Genotype:
         """The genotype of a dictionary, repaired where the space has changed since it was written."""

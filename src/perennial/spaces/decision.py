@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from perennial.lang.program import Choice
+from perennial.lang.ops import Op
+from perennial.lang.program import Call, Choice, Lambda
 
 STEPS = (0.05, 0.2)
 MUTATION_SPREAD = 0.2
@@ -71,6 +72,23 @@ def values_of(choice: Choice) -> range | tuple:
     if choice.kind == "optional":
         return (False, True)
     return (float(choice.low),) if choice.kind == "real" else range(choice.low, choice.high + 1)
+
+
+def names_of(choice: Choice) -> list[str]:
+    """The options of a `one_of` by what they are, which stays the same when others are offered beside them.
+
+    >>> names_of(Choice("norm", "one_of", ("batch", "layer", "batch"), default=0))
+    ["'batch'", "'layer'", "'batch' 2"]
+    """
+    names: list[str] = []
+    for option in choice.options:
+        node = option
+        while isinstance(node, Lambda):
+            node = node.body
+        name = node.function.name if isinstance(node, Call) and isinstance(node.function, Op) else str(node)
+        seen = sum(known == name or known.startswith(f"{name} ") for known in names)
+        names.append(f"{name} {seen + 1}" if seen else name)
+    return names
 
 
 def draw(choice: Choice, rng: np.random.Generator) -> Any:

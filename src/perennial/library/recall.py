@@ -1,0 +1,195 @@
+"""What the library suggests for a task: recipes that did well on tasks like it, with the reason.
+
+A task is described by a few figures that cost nothing (Brazdil, Giraud-Carrier, Soares & Vilalta 2009): rows, columns by
+kind, classes, how unequal they are, what is missing. Tasks are near when these figures are; a task of the same data or of
+the same types is nearest. Of the nearest tasks each gives its best recipe, then each its second (the portfolio of
+auto-sklearn, Feurer et al. 2015, without its fixed collection: the user's own history is the collection).
+
+How many are suggested follows from how often suggestions have helped before, so a memory that does not help is
+asked less, and never not at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from perennial.library.library import Library
+from perennial.library.records import Evidence, Learnt, Record
+from perennial.metrics import METRICS
+from perennial.spaces import Genotype, Space
+from perennial.task import Task
+
+RECIPE = "recipe"
+NEIGHBOURS = 8
+MOST, FEWEST = 6, 1
+HELPED_BEFORE, DID_NOT_BEFORE = 2.0, 2.0
+SAME_TYPES = 0.25
+FAMILIES = {
+    "binary": "classes", "multiclass": "classes", "multilabel": "labels", "regression": "numbers",
+    "multiregression": "numbers",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A recipe from another task.
+
+    Args:
+        record: id.
+        name: of the record.
+        genotype: in the space of the task that asks.
+        task: where it comes from.
+        distance: of the tasks; 0 is the same data.
+        reason: why it is suggested, in a sentence.
+    """
+
+    record: str
+    name: str
+    genotype: Genotype
+    task: Learnt
+    distance: float
+    reason: str
+
+
+def description(task: Task) -> dict[str, float]:
+    """Figures by which tasks are compared.
+
+    >>> told = description(Task.from_data(([[1.0, 2.0]] * 8 + [[3.0, 4.0]] * 8, ["a", "b"] * 8)))
+    >>> round(told["rows"], 2), told["classes"]
+    (2.77, 2.0)
+    """
+    columns = list(task.inputs.values())
+    kinds: dict[str, int] = {}
+    for column in task.schema.columns:
+        kinds[column.kind] = kinds.get(column.kind, 0) + 1
+    told = {
+        "rows": math.log(max(1, task.rows)),
+        "cells": math.log(max(1, sum(math.prod(column.shape[1:]) for column in columns))),
+        **{f"{kind} columns": math.log1p(count) for kind, count in sorted(kinds.items())},
+        "classes": float(len(task.schema.classes)),
+        "missing": float(np.mean([_missing(column) for column in columns])) if columns else 0.0,
+    }
+    if task.problem in ("binary", "multiclass"):
+        shares = np.bincount(task.target[task.target >= 0]) / max(1, task.rows)
+        told["imbalance"] = float(
+            1.0 + (shares[shares > 0] * np.log(shares[shares > 0])).sum() / math.log(max(2, len(shares)))
+        )
+    return told
+
+
+def suggest(library: Library, task: Task, space: Space) -> list[Suggestion]:
+    """Recipes to try on a task, the most promising first.
+
+    Args:
+        library: with the history.
+        task: that asks.
+        space: of the task; recipes that it cannot express are left out.
+    """
+    known = [learnt for learnt in library.store.tasks() if _comparable(learnt, task)]
+    if not known:
+        return []
+    near = sorted(_distances(known, task), key=lambda pair: (pair[0], pair[1].fingerprint))[:NEIGHBOURS]
+    names = {id: f"{base}@{version}" for (base, version), id in library.store.names().items()}
+    ranked = [_recipes(library, learnt, distance, space, names) for distance, learnt in near]
+    found: dict[Genotype, Suggestion] = {}
+    for place in range(max(map(len, ranked))):
+        for recipes in ranked:
+            if place < len(recipes):
+                found.setdefault(recipes[place].genotype, recipes[place])
+    return list(found.values())[: count(library.store.evidence())]
+
+
+def count(evidence: Sequence[Evidence]) -> int:
+    """How many suggestions to make, from 1 to 6, by how often earlier ones were better than what was tried without."""
+    judged = [each.gain for each in evidence if each.role == RECIPE and each.gain is not None]
+    helped = sum(gain > 0 for gain in judged)
+    share = (HELPED_BEFORE + helped) / (HELPED_BEFORE + DID_NOT_BEFORE + len(judged))
+    return max(FEWEST, min(MOST, round(1.5 * MOST * share)))
+
+
+def helped(library: Library, record: str) -> str:
+    """How often a recipe that was suggested was better than what was tried without it, in words."""
+    judged = [each.gain for each in library.store.evidence(record=record) if each.gain is not None]
+    return f"{sum(gain > 0 for gain in judged)} of {len(judged)}" if judged else "not tried yet"
+
+
+def recipe_record(space: Space, genotype: Genotype, task: Task) -> Record:
+    """A genotype as a record: the closed program to read, and its decisions spelled for other spaces."""
+    return Record(
+        RECIPE, str(space.freeze(genotype)), str(task.input_type), str(task.output_type),
+        details={"modality": task.modality, "decisions": space.spelled(genotype)},
+    )  # fmt: skip
+
+
+def _comparable(learnt: Learnt, task: Task) -> bool:
+    return learnt.modality == task.modality and FAMILIES.get(learnt.problem) == FAMILIES.get(task.problem, "")
+
+
+def _distances(known: Sequence[Learnt], task: Task) -> list[tuple[float, Learnt]]:
+    """The mean difference of the figures, each on the scale on which the known tasks and this one differ."""
+    told = [dict(learnt.description) for learnt in known] + [description(task)]
+    figures = sorted({name for each in told for name in each})
+    table = np.array([[float(each.get(name, 0.0)) for name in figures] for each in told])
+    scale = np.maximum(table.std(axis=0), 0.1)
+    apart = np.abs((table[:-1] - table[-1]) / scale).mean(axis=1)
+    distances = []
+    for learnt, distance in zip(known, apart, strict=True):
+        if learnt.fingerprint == task.fingerprint:
+            distance = 0.0
+        elif (learnt.input, learnt.output) == (str(task.input_type), str(task.output_type)):
+            distance *= SAME_TYPES
+        distances.append((float(distance), learnt))
+    return distances
+
+
+def _recipes(
+    library: Library, learnt: Learnt, distance: float, space: Space, names: Mapping[str, str]
+) -> list[Suggestion]:
+    """The recipes of one task that this space can express, the best first."""
+    proofs = [each for each in library.store.evidence(task=learnt.fingerprint) if _tells(each)]
+    order = {each.record: each for each in sorted(proofs, key=_score)}
+    suggestions = []
+    for id in reversed(order):
+        header = library.store.header(id)
+        if header is None or header.kind != RECIPE:
+            continue
+        record = Record.from_bytes(library.store.get(id))
+        genotype = space.read(_decisions(record))
+        if genotype is not None:
+            reason = f"{learnt.metric} {order[id].value:.4g} on {learnt.name}, {_near(distance)}"
+            suggestions.append(Suggestion(id, names.get(id, id[:12]), genotype, learnt, distance, reason))
+    return suggestions
+
+
+def _tells(evidence: Evidence) -> bool:
+    return evidence.role == RECIPE and evidence.value is not None and evidence.metric in METRICS
+
+
+def _score(evidence: Evidence) -> float:
+    return METRICS[evidence.metric].sign * evidence.value
+
+
+def _decisions(record: Record) -> Mapping[str, Any]:
+    told = record.details.get("decisions")
+    return told if isinstance(told, dict) else {}
+
+
+def _near(distance: float) -> str:
+    return "the same data" if distance == 0.0 else f"a task at distance {distance:.2f}"
+
+
+def _missing(column: np.ndarray) -> float:
+    if column.dtype == object:
+        return float(np.mean([value is None for value in column]))
+    return (
+        float(np.isnan(column).mean())
+        if column.dtype.kind == "f"
+        else float((column < 0).mean())
+        if column.dtype.kind == "i"
+        else 0.0
+    )

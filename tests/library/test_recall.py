@@ -1,0 +1,132 @@
+"""Recipes are recalled from tasks that are like the one that asks, as many as have helped before."""
+
+import numpy as np
+import pytest
+
+from perennial import Task
+from perennial.library import Card, Evidence, Learnt, Library
+from perennial.library.recall import FEWEST, MOST, RECIPE, count, description, helped, recipe_record, suggest
+from perennial.library.records import Batch
+from perennial.spaces.offers import space_for
+from perennial.spaces.tables import portfolio
+
+
+def table(rows=240, columns=4, classes=2, seed=0, categories=0):
+    generator = np.random.default_rng(seed)
+    frame = {f"x{number}": generator.normal(size=rows) for number in range(columns)}
+    frame |= {f"c{number}": generator.choice(list("abc"), rows) for number in range(categories)}
+    frame["y"] = generator.choice([f"class {number}" for number in range(classes)], rows)
+    return Task.from_data(frame, "y")
+
+
+def space_of(task):
+    return space_for(task.modality, task.input_type, task.output_type, task.rows)
+
+
+def solved(library, task, *values, metric="accuracy", name="task"):
+    """A task whose first openers had these scores."""
+    space = space_of(task)
+    recipes = [recipe_record(space, genotype, task) for genotype in portfolio(space)[: len(values)]]
+    proofs = [
+        Evidence(recipe.id, task.fingerprint, RECIPE, metric, value)
+        for recipe, value in zip(recipes, values, strict=True)
+    ]
+    learnt = Learnt(
+        task.fingerprint, name, task.modality, task.problem, str(task.input_type), str(task.output_type),
+        task.rows, metric, 0.5, description(task),
+    )  # fmt: skip
+    names = {f"{name}/recipe-{number}": recipe.id for number, recipe in enumerate(recipes, 1)}
+    library.store.commit(Batch(tuple((each, Card(0.0)) for each in recipes), names, tuple(proofs), (learnt,)))
+    return [recipe.id for recipe in recipes]
+
+
+@pytest.fixture
+def empty(tmp_path):
+    with Library(tmp_path / "library") as library:
+        yield library
+
+
+def test_a_task_is_described_by_figures_of_its_columns_and_classes():
+    told = description(table(rows=400, columns=3, classes=4, categories=2))
+    assert told["rows"] == pytest.approx(np.log(400)) and told["classes"] == 4
+    assert told["number columns"] == pytest.approx(np.log(4)) and told["category columns"] == pytest.approx(
+        np.log(3)
+    )
+    assert told["missing"] == 0 and 0 <= told["imbalance"] < 0.1
+    images = Task.from_data((np.zeros((20, 8, 8, 1), dtype=np.uint8) + np.arange(20)[:, None, None, None].astype(np.uint8), np.array(["a", "b"] * 10)))  # fmt: skip
+    assert description(images)["cells"] == pytest.approx(np.log(64))
+
+
+def test_an_empty_library_suggests_nothing(empty):
+    task = table()
+    assert suggest(empty, task, space_of(task)) == []
+
+
+def test_the_same_data_come_first_then_the_same_types_then_what_is_like_it(empty):
+    task = table(seed=1)
+    solved(empty, table(rows=2000, columns=30, classes=6, seed=2), 0.9, name="far")
+    solved(empty, table(rows=240, columns=5, seed=3), 0.9, name="near")
+    solved(empty, table(rows=900, seed=4), 0.9, name="same-types")
+    solved(empty, task, 0.6, name="itself")
+    found = suggest(empty, task, space_of(task))
+    assert [each.task.name for each in found] == ["itself"], (
+        "equal recipes are suggested once, from the nearest"
+    )
+    assert found[0].distance == 0 and "the same data" in found[0].reason
+    assert found[0].name.endswith("/recipe-1@1") and empty.find(found[0].name) == found[0].record
+    from perennial.library.recall import _distances
+
+    ranked = sorted(_distances(empty.store.tasks(), task), key=lambda pair: pair[0])
+    assert [learnt.name for _, learnt in ranked] == ["itself", "same-types", "near", "far"]
+
+
+def test_each_near_task_gives_its_best_and_then_its_second(empty):
+    first, second = table(seed=1), table(rows=900, columns=12, seed=2)
+    ids = solved(empty, first, 0.7, 0.9, name="first")
+    others = solved(empty, second, 0.1, 0.2, 0.8, name="second")
+    found = suggest(empty, first, space_of(first))
+    assert [each.record for each in found][:3] == [ids[1], others[2], ids[0]]
+    assert len(found) <= count([])
+
+
+def test_a_smaller_error_is_better(empty):
+    task = table(seed=1)
+    ids = solved(empty, task, 0.9, 0.3, metric="log_loss")
+    assert [each.record for each in suggest(empty, task, space_of(task))] == [ids[1], ids[0]]
+
+
+def test_other_problems_and_recipes_that_the_space_lacks_are_left_out(empty):
+    generator = np.random.default_rng(0)
+    numbers = Task.from_data({"x": generator.normal(size=240), "y": generator.normal(size=240)}, "y")
+    solved(empty, numbers, 0.5, metric="rmse", name="numbers")
+    many, few = table(seed=1), table(rows=60, seed=2)
+    kinds = space_of(many).spelled
+    solved(empty, many, *np.linspace(0.5, 0.9, len(portfolio(space_of(many)))), name="many")
+    found = suggest(empty, few, space_of(few))
+    assert found and {each.task.name for each in found} == {"many"}
+    offered = {kinds(genotype)["learner"] for genotype in portfolio(space_of(many))}
+    assert "mlp" in offered and all("mlp" not in str(space_of(few).freeze(each.genotype)) for each in found)
+
+
+def test_what_helped_is_asked_more_often_and_what_did_not_never_not_at_all():
+    def proofs(*gains):
+        return [
+            Evidence(f"{n:064x}", "t", RECIPE, "accuracy", 0.5, 0.4, gain) for n, gain in enumerate(gains)
+        ]
+
+    assert FEWEST < count([]) < MOST
+    assert count(proofs(*[0.1] * 50)) == MOST and count(proofs(*[-0.1] * 50)) == FEWEST
+    assert count(proofs(0.1, 0.1)) >= count([]) >= count(proofs(-0.1, -0.1))
+    own = [
+        Evidence("a" * 64, "t", RECIPE, "accuracy", 0.5),
+        Evidence("a" * 64, "t", "solution", "accuracy", 0.5, gain=-1.0),
+    ]
+    assert count(own) == count([]), "only suggestions that were compared count"
+
+
+def test_how_often_a_recipe_helped_is_told(empty):
+    [id] = solved(empty, table(), 0.9)
+    assert helped(empty, id) == "not tried yet"
+    for number, gain in enumerate((0.1, -0.2, 0.3)):
+        empty.note(Evidence(id, f"{number:064x}", RECIPE, "accuracy", 0.5, 0.4, gain))
+    assert helped(empty, id) == "2 of 3"

@@ -1,0 +1,98 @@
+"""Growing with a library: what did well before is tried early, what became of it is written down, and nothing can hurt."""
+
+import numpy as np
+import pytest
+
+from perennial import Task, grow
+from perennial.errors import StoreError
+from perennial.history import History
+from perennial.library import Library
+from perennial.library.recall import RECIPE
+from perennial.storages import SQLite
+
+
+def table(seed, rows=150):
+    generator = np.random.default_rng(seed)
+    x, z = generator.normal(size=(2, rows))
+    return Task.from_data(
+        {"x": x, "z": z, "y": np.where(x * z + 0.2 * x > 0, "up", "down")}, "y", name=f"table {seed}"
+    )
+
+
+def history(folder):
+    storage = SQLite(folder, mode="ro")
+    try:
+        return History.of(storage.events())
+    finally:
+        storage.close()
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two tables of one kind, grown one after the other with one library."""
+    folder = tmp_path_factory.mktemp("two")
+    models = [
+        grow(table(seed), trials=5, workers=0, seed=seed, out=folder / f"s{seed}", library=folder / "library")
+        for seed in (1, 2)
+    ]
+    return folder, models
+
+
+def test_the_first_study_has_nothing_to_recall_and_leaves_recipes(two):
+    folder, (first, _) = two
+    assert history(folder / "s1").recalled["suggestions"] == [] and first.result["reused"] == []
+    assert first.result["kept"] == ["table-1/solution@1"]
+    with Library(folder / "library") as library:
+        assert ("table-1/recipe-1", 1) in library.store.names()
+
+
+def test_the_second_tries_what_did_well_after_the_first_openers(two):
+    folder, (_, second) = two
+    told = history(folder / "s2")
+    suggestions = told.recalled["suggestions"]
+    assert suggestions and all("table 1" in each["reason"] for each in suggestions)
+    tried = [dict(record.trial.genotype) for record in told.records]
+    known = [each["genotype"] for each in suggestions]
+    assert any(genotype in known for genotype in tried)
+    assert set(second.result["reused"]) <= {each["name"] for each in suggestions}
+    origins = [record.trial.origin for record in told.records]
+    assert origins[0] == "opener"
+
+
+def test_what_became_of_a_suggestion_is_evidence_good_or_bad(two):
+    folder, _ = two
+    told, task = history(folder / "s2"), table(2)
+    with Library(folder / "library") as library:
+        proofs = [each for each in library.store.evidence(task=task.fingerprint) if each.role == RECIPE]
+    compared = [each for each in proofs if each.gain is not None]
+    assert compared and {each.record for each in compared} <= {
+        each["record"] for each in told.recalled["suggestions"]
+    }
+    for each in compared:
+        sign = 1 if told.protocol["direction"] == "maximize" else -1
+        assert each.gain == pytest.approx(sign * (each.value - each.scratch))
+
+
+def test_a_study_that_goes_on_keeps_the_suggestions_that_it_began_with(two, tmp_path):
+    folder, _ = two
+    grow(table(3), trials=2, workers=0, out=tmp_path / "s", library=folder / "library")
+    before = history(tmp_path / "s").recalled
+    with Library(folder / "library") as library:
+        for base, version in list(library.store.names()):
+            library.forget(f"{base}@{version}")
+    grow(table(3), trials=4, workers=0, out=tmp_path / "s")
+    assert history(tmp_path / "s").recalled == before and before["suggestions"]
+
+
+def test_a_library_that_cannot_be_read_is_told_and_harms_nothing(two, monkeypatch, tmp_path):
+    folder, _ = two
+
+    def damaged(*_, **__):
+        raise StoreError("The index is damaged.")
+
+    monkeypatch.setattr("perennial.library.recall.suggest", damaged)
+    monkeypatch.setattr(Library, "keep", damaged)
+    model = grow(table(4), trials=2, workers=0, out=tmp_path / "s", library=folder / "library")
+    texts = [entry["text"] for entry in history(tmp_path / "s").verdicts]
+    assert any("could not be asked: The index is damaged." in text for text in texts)
+    assert any("not kept in the library" in text for text in texts) and model.result["beaten"]
