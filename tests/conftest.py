@@ -16,8 +16,8 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 # The same examples in every run; `HYPOTHESIS_PROFILE=explore pytest` (and `make slow`) looks for new ones.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("explore", derandomize=False)
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", derandomize=False, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 

@@ -47,7 +47,7 @@ def test_the_average_is_never_worse_than_its_best_member(name, rows):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.integers(2, 60),
     count=st.integers(1, 8),

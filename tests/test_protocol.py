@@ -353,7 +353,7 @@ def test_a_time_that_never_changes_is_refused():
 # -- any data ----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     target=st.lists(st.integers(0, 5), min_size=3, max_size=60),
     group_count=st.one_of(st.none(), st.integers(2, 20)),

@@ -258,7 +258,7 @@ def test_deep_and_shared_programs_are_typed(words):
     assert infer(Lambda(("x",), program), (Int,)) == parse_type("Int -> Int")
 
 
-@settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, database=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_program_has_a_type_or_an_error_that_teaches(words, data):
     program = data.draw(programs(Vocabulary(*words.values(), NUMBERS, FOREST)))

@@ -49,7 +49,7 @@ class Scale(Learner):
         return tuple(value / state.arrays["largest"] for value in xs)
 
 
-@settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, database=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_typed_programs_run_without_type_errors(words, data):
     environment = {"n": Int, "xs": List(Int), "t": Text, "f": parse_type("Int -> Int")}

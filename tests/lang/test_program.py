@@ -50,7 +50,7 @@ def double(x: Int) -> Int:
 
 WORDS = Vocabulary(add, double)
 x, y = Var("x"), Var("y")
-arbitrary = settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+arbitrary = settings(max_examples=150, database=None, suppress_health_check=list(HealthCheck))
 
 
 @arbitrary

@@ -63,14 +63,14 @@ WORDS = Vocabulary(add, if_, module, twice, awkward, shadowed)
 x, y = Var("x"), Var("y")
 
 
-@settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, database=None, suppress_health_check=list(HealthCheck))
 @given(programs(WORDS))
 def test_reading_back_what_was_printed_gives_the_same_program(program):
     assert parse(to_source(program), WORDS) is program
     assert parse(str(program), WORDS) is program
 
 
-@settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, database=None, suppress_health_check=list(HealthCheck))
 @given(programs(WORDS))
 def test_html_boxes_are_well_formed_for_any_program(program):
     from xml.etree import ElementTree

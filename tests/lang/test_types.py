@@ -36,7 +36,7 @@ from perennial.lang import (
 from perennial.testing.language import belongs, same, types, values_of
 
 a, b, n = TypeVar("a"), TypeVar("b"), TypeVar("n")
-quick = settings(max_examples=200, deadline=None, database=None)
+quick = settings(max_examples=200, database=None)
 
 
 @quick
@@ -255,7 +255,7 @@ def test_impossible_types_are_refused(build):
     ids=str,
 )
 def test_generated_values_belong_to_their_type(kind):
-    @settings(max_examples=50, deadline=None, database=None)
+    @settings(max_examples=50, database=None)
     @given(values_of(kind))
     def check(value):
         assert belongs(value, kind) and same(value, value)

@@ -193,7 +193,7 @@ def test_a_file_called_regular_has_rows_of_one_width_whatever_the_chunks(text, s
         assert len({len(row) for row in parsed}) == 1
 
 
-@settings(FUZZ, max_examples=100, deadline=None)
+@settings(FUZZ, max_examples=100)
 @given(text=st.one_of(SOUP, regular_tables()))
 def test_the_quick_way_through_duckdb_agrees_with_the_careful_way(file, text):
     file.write_bytes(text.encode())

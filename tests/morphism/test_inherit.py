@@ -315,7 +315,7 @@ def test_what_changes_the_function_is_said_to(pair):
     assert found.share > 0.1
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 10_000),
     size=st.sampled_from([SIZE, LARGER]),
@@ -334,7 +334,7 @@ def test_whatever_a_network_space_grows_begins_with_the_parents_function(seed, s
     assert distance < 1e-5
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), size=st.sampled_from([SIZE, LARGER]))
 def test_exact_is_true_only_where_it_is_true_for_any_two_networks(seed, size):
     space, generator = SPACES[size], np.random.default_rng(seed)
@@ -408,7 +408,7 @@ def edited(draw, node):
     return made.get(kind, made["drop"])()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(pair=pairs())
 def test_an_exact_child_of_a_random_network_computes_its_function(pair):
     try:

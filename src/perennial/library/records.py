@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from perennial.errors import DamagedFile, UsageError
 from perennial.storages.base import plain
@@ -27,6 +27,14 @@ BASE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(/[a-z0-9][a-z0-9_-]{0,63}){0,3
 SHORT = 12
 LARGEST_RECORD = 64 * 2**20
 MOST_WEIGHTS = 10_000
+ANNOTATED = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+    "Mapping[str, Any]": (dict,),
+}
 
 
 @dataclass(frozen=True)
@@ -100,8 +108,33 @@ class Record:
         return hash(self.id)
 
 
+class Told:
+    """What is told beside a record: a frozen dataclass that is JSON in the index and in packs."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dictionary."""
+        return plain(asdict(self))
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`; keys of later versions are left out.
+
+        Raises:
+            DamagedFile: a field is missing or of another type than it is annotated with.
+        """
+        annotated = {each.name: ANNOTATED[str(each.type)] for each in fields(cls)}
+        try:
+            given = {name: value for name, value in told.items() if name in annotated}
+            for name, value in given.items():
+                if type(value) not in annotated[name]:
+                    raise TypeError(f"`{name}` is a {type(value).__name__}")
+            return cls(**given)
+        except (TypeError, AttributeError) as error:
+            raise DamagedFile(f"This is no {cls.__name__} of a library: {error}.") from error
+
+
 @dataclass(frozen=True)
-class Card:
+class Card(Told):
     """Where a record came from; not part of its identity.
 
     Args:
@@ -124,22 +157,9 @@ class Card:
     made_with: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """As a dictionary."""
-        return plain(asdict(self))
-
-    @staticmethod
-    def from_json(told: Mapping[str, Any]) -> Card:
-        """The inverse of `to_json`; keys of later versions are left out.
-
-        Raises:
-            DamagedFile: it is no card.
-        """
-        return _built(Card, told)
-
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Told):
     """How a record did on a task, whether it helped or not.
 
     Args:
@@ -174,22 +194,9 @@ class Evidence:
         """The same evidence is kept once."""
         return hashlib.sha256(canonical(self.to_json())).hexdigest()
 
-    def to_json(self) -> dict[str, Any]:
-        """As a dictionary."""
-        return plain(asdict(self))
-
-    @staticmethod
-    def from_json(told: Mapping[str, Any]) -> Evidence:
-        """The inverse of `to_json`.
-
-        Raises:
-            DamagedFile: it is no evidence.
-        """
-        return _built(Evidence, told)
-
 
 @dataclass(frozen=True)
-class Learnt:
+class Learnt(Told):
     """A task that something was learnt on: what is kept of it is a description, never its data.
 
     Args:
@@ -214,19 +221,6 @@ class Learnt:
     metric: str
     baseline: float | None = None
     description: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """As a dictionary."""
-        return plain(asdict(self))
-
-    @staticmethod
-    def from_json(told: Mapping[str, Any]) -> Learnt:
-        """The inverse of `to_json`.
-
-        Raises:
-            DamagedFile: it is no description of a task.
-        """
-        return _built(Learnt, told)
 
 
 @dataclass(frozen=True)
@@ -302,26 +296,3 @@ def name_part(text: str) -> str:
 def canonical(told: Any) -> bytes:
     """JSON written one way only, in ASCII."""
     return json.dumps(plain(told), sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
-
-
-ANNOTATED = {
-    "str": (str,),
-    "int": (int,),
-    "bool": (bool,),
-    "float": (int, float),
-    "float | None": (int, float, type(None)),
-    "Mapping[str, Any]": (dict,),
-}
-
-
-def _built(kind: type, told: Mapping[str, Any]) -> Any:
-    """A value of a dataclass from JSON, each field of the type that it is annotated with."""
-    annotated = {each.name: ANNOTATED[str(each.type)] for each in fields(kind)}
-    try:
-        given = {name: value for name, value in told.items() if name in annotated}
-        for name, value in given.items():
-            if type(value) not in annotated[name]:
-                raise TypeError(f"`{name}` is a {type(value).__name__}")
-        return kind(**given)
-    except (TypeError, AttributeError) as error:
-        raise DamagedFile(f"This is no {kind.__name__} of a library: {error}.") from error

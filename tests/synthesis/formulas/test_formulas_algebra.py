@@ -64,7 +64,7 @@ def test_kernels_agree_with_the_words(op):
 
 
 @given(FORMULAS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_values_agree_with_the_interpreter(formula):
     column = values(formula, COLUMNS)
     for place in (0, 17, 39):
@@ -77,7 +77,7 @@ def test_values_agree_with_the_interpreter(formula):
 
 
 @given(FORMULAS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_normal_form_keeps_the_value(formula):
     simple = simplified(formula, frozenset(("x", "y")))
     assert is_formula(simple)
