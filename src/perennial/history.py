@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from perennial.spaces import Genotype
 from perennial.storages.base import Event
 from perennial.trial import Trial, rank_key
 
@@ -135,6 +136,42 @@ class History:
     def common_sense(self) -> dict[str, Any] | None:
         """The constant predictor: the figure that any model has to beat."""
         return self.baselines[0] if self.baselines else None
+
+    @property
+    def members(self) -> list[Record]:
+        """The trials that the answer is made of, the largest share first; none of a baseline."""
+        known = {record.trial.number: record for record in [*self.records, *self.confirmations]}
+        return [known[number] for number in (self.chosen or {}).get("members", []) if number in known]
+
+    @property
+    def suggestions(self) -> list[dict[str, Any]]:
+        """What the library suggested and what became of it.
+
+        Each has `name`, `record`, `reason`, and when it was scored `value`, `seconds`, and the `gain` over `scratch`, the
+        best of the openers that nobody suggested (in the direction of better); `accepted` when it is part of the answer.
+        """
+        told = (self.recalled or {}).get("suggestions", [])
+        sign = -1.0 if self.protocol.get("direction") == "minimize" else 1.0
+        scored = {record.trial.genotype: record for record in reversed(self.scored)}
+        suggested = [Genotype(each["genotype"]) for each in told]
+        others = [
+            record.value for record in self.scored
+            if record.trial.stage == "overfit" and record.trial.genotype not in suggested
+        ]  # fmt: skip
+        scratch = sign * max(sign * value for value in others) if others else None
+        answer = {record.trial.genotype for record in self.members}
+        rows = []
+        for each, genotype in zip(told, suggested, strict=True):
+            found = scored.get(genotype)
+            value = None if found is None else found.value
+            rows.append(
+                {
+                    "name": each["name"], "record": each["record"], "reason": each["reason"], "value": value,
+                    "scratch": scratch, "gain": None if value is None or scratch is None else sign * (value - scratch),
+                    "seconds": None if found is None else found.trial.seconds, "accepted": genotype in answer,
+                }
+            )  # fmt: skip
+        return rows
 
     @property
     def tested(self) -> dict[str, Any] | None:

@@ -46,9 +46,7 @@ def recalled(study: Study, library: Library | None) -> list[Genotype]:
 
 def reused(history: History) -> list[str]:
     """Names of the recipes from the library that are part of the answer."""
-    answer = [dict(record.trial.genotype) for record in _members(history)]
-    suggestions = (history.recalled or {}).get("suggestions", [])
-    return [each["name"] for each in suggestions if each["genotype"] in answer]
+    return [each["name"] for each in history.suggestions if each["accepted"]]
 
 
 def keep_solution(library: Library, journal: Journal, task: Task, model: Model, seconds: float) -> None:
@@ -82,7 +80,7 @@ def keep_recipes(library: Library, study: Study) -> None:
     """Keeps how the answer was made, and what became of the recipes that the library suggested, good or bad."""
     history, task = study.history, study.task
     best = {record.trial.genotype: record for record in reversed(history.scored)}
-    chosen = [best[each.trial.genotype] for each in _members(history) if each.trial.genotype in best]
+    chosen = [best[each.trial.genotype] for each in history.members if each.trial.genotype in best]
     kept = list({record.trial.genotype: record for record in [*chosen, *history.scored[:1]]}.values())[
         :RECIPES_KEPT
     ]
@@ -92,46 +90,31 @@ def keep_recipes(library: Library, study: Study) -> None:
     names = {f"{name_part(task.name)}/recipe-{number}": recipe.id for number, recipe in enumerate(recipes, 1)}
     try:
         library.store.commit(
-            Batch(tuple((recipe, card) for recipe in recipes), names, (*evidence, *_what_became(study, best)))
+            Batch(
+                tuple((recipe, card) for recipe in recipes), names, (*evidence, *_suggestions_proved(study))
+            )
         )
     except StoreError as error:
         _not_kept(study.journal, error)
 
 
-def _what_became(study: Study, best: dict[Genotype, Record]) -> list[Evidence]:
-    """For each recipe that was suggested and scored: how much better it was than the best of the other openers."""
-    history = study.history
-    suggestions = (history.recalled or {}).get("suggestions", [])
-    suggested = {study.space.from_json(each["genotype"]): each["record"] for each in suggestions}
-    others = [
-        record.value for record in history.scored
-        if record.trial.stage == "overfit" and record.trial.genotype not in suggested
-    ]  # fmt: skip
-    sign = study.metric.sign
-    scratch = sign * max(sign * value for value in others) if others else None
-    answer = {record.trial.genotype for record in _members(history)}
+def _suggestions_proved(study: Study) -> list[Evidence]:
+    """What became of the suggestions that were scored, as evidence."""
     return [
-        _proof(study, record, best[genotype], scratch, genotype in answer)
-        for genotype, record in suggested.items()
-        if genotype in best
-    ]
+        Evidence(
+            each["record"], study.task.fingerprint, recalling.RECIPE, study.metric.name, each["value"], each["scratch"],
+            each["gain"], n=study.training.rows, seconds=each["seconds"], accepted=each["accepted"],
+        )
+        for each in study.history.suggestions
+        if each["value"] is not None
+    ]  # fmt: skip
 
 
-def _proof(
-    study: Study, recipe: str, record: Record, scratch: float | None = None, accepted: bool = True
-) -> Evidence:
-    gain = None if scratch is None else study.metric.sign * (record.value - scratch)
+def _proof(study: Study, recipe: str, record: Record) -> Evidence:
     return Evidence(
-        recipe, study.task.fingerprint, recalling.RECIPE, study.metric.name, record.value, scratch, gain,
-        n=study.training.rows, seconds=record.trial.seconds, accepted=accepted,
+        recipe, study.task.fingerprint, recalling.RECIPE, study.metric.name, record.value, n=study.training.rows,
+        seconds=record.trial.seconds,
     )  # fmt: skip
-
-
-def _members(history: History) -> list[Record]:
-    """The trials that the answer is made of, the largest share first; none of a baseline."""
-    chosen = history.chosen or {}
-    known = {record.trial.number: record for record in [*history.records, *history.confirmations]}
-    return [known[number] for number in chosen.get("members", []) if number in known]
 
 
 def _card(history: History, seconds: float, task: Task | None = None) -> Card:

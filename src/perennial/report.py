@@ -80,6 +80,7 @@ def context(history: History) -> dict[str, Any]:
         "summary": summary(history),
         "status": status(history),
         "failures": failures(history),
+        "recalled": history.suggestions,
         "members": members(history),
     }
 
@@ -203,6 +204,8 @@ def explanation(history: History) -> tuple[dict[str, Any], str]:
         "decided": history.sensed.get("decided", []),
         "protocol": history.protocol.get("reasons", []),
         "verdicts": [entry["text"] for entry in history.verdicts],
+        "recalled": history.suggestions,
+        "kept": [entry["name"] for entry in history.kept],
         "importance": history.analysis.get("importance", []),
         "slices": history.analysis.get("slices", []),
         "worst": history.analysis.get("worst", []),
@@ -221,6 +224,9 @@ def explanation(history: History) -> tuple[dict[str, Any], str]:
         lines += [
             f"  {column['name']}: {column['kind']} — {column['reason']}" for column in figures["columns"]
         ]
+    if figures["recalled"]:
+        lines += ["", "What the library suggested:"]
+        lines += [f"  {_suggestion(each)}" for each in figures["recalled"]]
     for title, key in (("Decided:", "decided"), ("Judged by:", "protocol"), ("On the way:", "verdicts")):
         if figures[key]:
             lines += ["", title, *(f"  {text}" for text in figures[key])]
@@ -245,6 +251,19 @@ def explanation(history: History) -> tuple[dict[str, Any], str]:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _suggestion(each: dict[str, Any]) -> str:
+    """One suggestion of the library and what became of it.
+
+    >>> _suggestion({"name": "a/recipe-1@1", "reason": "like it", "value": 0.9, "gain": 0.02, "accepted": True})
+    'a/recipe-1@1 (like it): 0.9, +0.02 against the other openers, part of the answer'
+    """
+    told = "not scored" if each["value"] is None else f"{each['value']:.4g}"
+    gain = "" if each["gain"] is None else f", {each['gain']:+.4g} against the other openers"
+    return (
+        f"{each['name']} ({each['reason']}): {told}{gain}{', part of the answer' if each['accepted'] else ''}"
+    )
 
 
 def failures(history: History) -> list[dict[str, Any]]:
