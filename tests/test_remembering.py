@@ -5,10 +5,12 @@ import pytest
 
 from perennial import Task, grow
 from perennial.errors import StoreError
-from perennial.history import History
+from perennial.history import History, Record
 from perennial.library import Library
 from perennial.library.recall import RECIPE
+from perennial.spaces import Genotype
 from perennial.storages import SQLite
+from perennial.trial import Trial
 
 
 def table(seed, rows=150):
@@ -63,14 +65,66 @@ def test_what_became_of_a_suggestion_is_evidence_good_or_bad(two):
     folder, _ = two
     told, task = history(folder / "s2"), table(2)
     with Library(folder / "library") as library:
-        proofs = [each for each in library.store.evidence(task=task.fingerprint) if each.role == RECIPE]
-    compared = [each for each in proofs if each.gain is not None]
-    assert compared and {each.record for each in compared} <= {
-        each["record"] for each in told.recalled["suggestions"]
+        proofs = [each for each in library.store.evidence(task=task.fingerprint) if each.study == "s2"]
+    own = [each for each in told.suggestions if each["scratch"] is not None]
+    assert {each["record"] for each in own} == {each.record for each in proofs}
+    tried_anyway = {
+        dict_ for each in told.records if each.trial.origin == "opener" for dict_ in [each.trial.genotype]
     }
-    for each in compared:
-        sign = 1 if told.protocol["direction"] == "maximize" else -1
-        assert each.gain == pytest.approx(sign * (each.value - each.scratch))
+    for each in told.suggestions:
+        usual = Genotype(
+            next(s["genotype"] for s in told.recalled["suggestions"] if s["name"] == each["name"])
+        )
+        assert (usual in tried_anyway) <= (each["gain"] is None), "what is tried in any case earns nothing"
+    sign = 1 if told.protocol["direction"] == "maximize" else -1
+    for each in proofs:
+        assert each.role == RECIPE
+        assert each.value is None or each.gain == pytest.approx(sign * (each.value - each.scratch))
+
+
+def test_gains_are_of_what_only_the_library_brought():
+    def trial(number, genotype, value, origin, status="scored"):
+        told = Trial(
+            number, Genotype(genotype), "h", status=status, score=value, stage="overfit", origin=origin
+        )
+        return Record(told, "x", value)
+
+    told = History(protocol={"direction": "maximize"}, chosen={"members": [2]})
+    told.records = [
+        trial(0, {"a": 0}, 0.7, "opener"), trial(1, {"a": 1}, 0.9, "opener"), trial(2, {"a": 2}, 0.95, "recalled"),
+        trial(3, {"a": 3}, None, "recalled", status="failed"),
+    ]  # fmt: skip
+    told.recalled = {
+        "suggestions": [
+            {"name": f"r{n}", "record": str(n), "reason": "", "genotype": {"a": n}} for n in (1, 2, 3, 4)
+        ]
+    }
+    usual, better, failed, late = told.suggestions
+    assert usual["gain"] is None and usual["scratch"] is None and usual["status"] == "tried in any case"
+    assert better["gain"] == pytest.approx(0.05) and better["reused"] and better["scratch"] == 0.9
+    assert failed["gain"] is None and failed["scratch"] == 0.9 and failed["status"] == "failed"
+    assert late["status"] == "not tried" and late["scratch"] is None and not late["reused"]
+
+
+def test_a_confirmation_stands_for_the_trial_that_it_confirms():
+    told = History(chosen={"members": [7]})
+    searched = Record(Trial(0, Genotype({"a": 1}), "h", status="scored", score=0.5), "x", 0.5)
+    confirmed = Record(
+        Trial(7, Genotype({"a": 1, "epochs": 200}), "h", status="scored", score=0.6, parents=(0,)), "x", 0.6
+    )
+    told.records, told.confirmations = [searched], [confirmed]
+    assert told.members == [searched]
+
+
+def test_a_study_that_has_ended_can_be_kept_later(tmp_path):
+    settings = {"trials": 2, "workers": 0, "out": tmp_path / "s"}
+    first = grow(table(5), **settings)
+    assert first.result["kept"] == []
+    for _ in range(2):
+        grow(table(5), **settings, library=tmp_path / "library")
+    assert [entry["name"] for entry in history(tmp_path / "s").kept] == ["table-5/solution@1"]
+    with Library(tmp_path / "library") as library:
+        assert ("table-5/recipe-1", 1) in library.store.names()
 
 
 def test_a_study_that_goes_on_keeps_the_suggestions_that_it_began_with(two, tmp_path):

@@ -14,6 +14,9 @@ from perennial.spaces import Genotype
 from perennial.storages.base import Event
 from perennial.trial import Trial, rank_key
 
+RECALLED = "recalled"
+"""The origin of trials that the library suggested."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -139,36 +142,48 @@ class History:
 
     @property
     def members(self) -> list[Record]:
-        """The trials that the answer is made of, the largest share first; none of a baseline."""
-        known = {record.trial.number: record for record in [*self.records, *self.confirmations]}
-        return [known[number] for number in (self.chosen or {}).get("members", []) if number in known]
+        """The trials that the answer is made of, the largest share first; none of a baseline.
+
+        A confirmation stands for the trial that it confirms, though its training may have been changed.
+        """
+        known = {record.trial.number: record for record in self.records}
+        for record in self.confirmations:
+            for parent in record.trial.parents[:1]:
+                known.setdefault(record.trial.number, known.get(parent, record))
+        numbers = (self.chosen or {}).get("members", [])
+        return list(
+            {known[number].trial.number: known[number] for number in numbers if number in known}.values()
+        )
 
     @property
     def suggestions(self) -> list[dict[str, Any]]:
         """What the library suggested and what became of it.
 
-        Each has `name`, `record`, `reason`, and when it was scored `value`, `seconds`, and the `gain` over `scratch`, the
-        best of the openers that nobody suggested (in the direction of better); `accepted` when it is part of the answer.
+        Each has `name`, `record`, `reason`, and when it was tried `status`, `seconds`, and where it has one its `value`.
+        Where it was tried only because the library suggested it, it also has the `gain` over `scratch`, the best of the
+        openers that are tried in any case (in the direction of better), and `reused` when it is part of the answer.
         """
-        told = (self.recalled or {}).get("suggestions", [])
         sign = -1.0 if self.protocol.get("direction") == "minimize" else 1.0
-        scored = {record.trial.genotype: record for record in reversed(self.scored)}
-        suggested = [Genotype(each["genotype"]) for each in told]
+        tried = {record.trial.genotype: record for record in reversed(self.records)}
         others = [
             record.value for record in self.scored
-            if record.trial.stage == "overfit" and record.trial.genotype not in suggested
+            if record.trial.stage == "overfit" and record.trial.origin != RECALLED
         ]  # fmt: skip
         scratch = sign * max(sign * value for value in others) if others else None
-        answer = {record.trial.genotype for record in self.members}
+        answer = {record.trial.number for record in self.members}
         rows = []
-        for each, genotype in zip(told, suggested, strict=True):
-            found = scored.get(genotype)
+        for each in (self.recalled or {}).get("suggestions", []):
+            found = tried.get(Genotype(each["genotype"]))
+            own = found is not None and found.trial.origin == RECALLED
             value = None if found is None else found.value
+            gain = sign * (value - scratch) if own and value is not None and scratch is not None else None
             rows.append(
                 {
                     "name": each["name"], "record": each["record"], "reason": each["reason"], "value": value,
-                    "scratch": scratch, "gain": None if value is None or scratch is None else sign * (value - scratch),
-                    "seconds": None if found is None else found.trial.seconds, "accepted": genotype in answer,
+                    "status": "not tried" if found is None else found.trial.status if own else "tried in any case",
+                    "scratch": scratch if own else None, "gain": gain,
+                    "seconds": None if found is None else found.trial.seconds,
+                    "reused": own and found.trial.number in answer,
                 }
             )  # fmt: skip
         return rows

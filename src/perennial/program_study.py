@@ -22,7 +22,7 @@ from perennial.library import Library
 from perennial.modalities.examples import example_hashes, plain
 from perennial.model import Model
 from perennial.primitives import vocabulary
-from perennial.remembering import keep_solution
+from perennial.remembering import keep_solution, kept_in
 from perennial.synthesis.base import MEMORY, Budget
 from perennial.task import Task
 from perennial.weights import Weights
@@ -98,7 +98,10 @@ class ProgramStudy:
         result = done["result"]
         if not result["complete"] and self.seconds > result["budget"]:
             return None
-        return Model.load(self.folder / "best").with_information(result=result)
+        model = Model.load(self.folder / "best").with_information(result=result)
+        if self.library is not None and result["beaten"] and not kept_in(self.library, self.history):
+            keep_solution(self.library, self.journal, self.task, model, self.history.seconds_spent)
+        return model
 
     def begin(self, protocol: str, tested_on: int) -> None:
         """Writes down what is known before the search.
@@ -208,7 +211,7 @@ class ProgramStudy:
         model = self._save(program, {})
         self.emit(
             "chosen", kind=kind, value=value, score=value, program=source, confirmed=validation is not None,
-            replicas=1, judged_on=judged_on, at=self.elapsed,
+            validation=validation, replicas=1, judged_on=judged_on, at=self.elapsed,
         )  # fmt: skip
         if not self.interrupted and not history.opened and history.protocol["test_rows"]:
             self.emit("opened", rows=history.protocol["test_rows"])

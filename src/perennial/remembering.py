@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from perennial.errors import DamagedFile, StoreError
-from perennial.history import History, Record
+from perennial.errors import PerennialError, StoreError
+from perennial.history import History
 from perennial.journal import Journal
 from perennial.library import Card, Evidence, Library
 from perennial.library import recall as recalling
@@ -15,8 +16,6 @@ from perennial.spaces import Genotype
 from perennial.study import Study
 from perennial.task import Task
 
-RECALLED = "recalled"
-"""The origin of trials that the library suggested."""
 RECIPES_KEPT = 3
 
 
@@ -25,7 +24,7 @@ def recalled(study: Study, library: Library | None) -> list[Genotype]:
     if study.history.recalled is None and library is not None:
         try:
             found = recalling.suggest(library, study.task, study.space)
-        except (StoreError, DamagedFile) as error:
+        except StoreError as error:
             study.emit(
                 "verdict", stage="recall", text=f"the library could not be asked: {error.what}", data={}
             )
@@ -46,7 +45,7 @@ def recalled(study: Study, library: Library | None) -> list[Genotype]:
 
 def reused(history: History) -> list[str]:
     """Names of the recipes from the library that are part of the answer."""
-    return [each["name"] for each in history.suggestions if each["accepted"]]
+    return [each["name"] for each in history.suggestions if each["reused"]]
 
 
 def keep_solution(library: Library, journal: Journal, task: Task, model: Model, seconds: float) -> None:
@@ -60,60 +59,66 @@ def keep_solution(library: Library, journal: Journal, task: Task, model: Model, 
         task: that it was grown on.
         model: as it was saved.
         seconds: that the study took.
+
+    Its value is that of the test, else of rows or examples that it was not made from; without either it has none.
     """
     history = journal.history
     judged = history.tested or {}
+    confirmed = (
+        history.chosen.get("validation", history.chosen["value"]) if history.chosen["confirmed"] else None
+    )
     try:
         name = library.keep(
             model, task, metric=history.protocol["metric"], baseline=history.common_sense["value"],
-            value=judged.get("value", history.chosen["value"]), n=judged.get("n", len(task.target)),
+            value=judged.get("value", confirmed), n=judged.get("n", history.protocol["train_rows"]),
             interval=(judged["low"], judged["high"]) if judged else None, card=_card(history, seconds),
             seconds=seconds, described=recalling.description(task),
         )  # fmt: skip
-    except StoreError as error:
+    except PerennialError as error:
         _not_kept(journal, error)
         return
-    journal.emit("kept", name=name, library=library.store.place)
+    if name not in (entry["name"] for entry in history.kept):
+        journal.emit("kept", name=name, library=library.store.place)
+
+
+def kept_in(library: Library, history: History) -> bool:
+    """Whether this library has what the study left."""
+    return any(entry["library"] == library.store.place for entry in history.kept)
 
 
 def keep_recipes(library: Library, study: Study) -> None:
-    """Keeps how the answer was made, and what became of the recipes that the library suggested, good or bad."""
+    """Keeps how the answer was made, when it is better than the baseline, and what became of each recipe that was tried
+    because the library suggested it, good or bad.
+    """
     history, task = study.history, study.task
-    best = {record.trial.genotype: record for record in reversed(history.scored)}
-    chosen = [best[each.trial.genotype] for each in history.members if each.trial.genotype in best]
-    kept = list({record.trial.genotype: record for record in [*chosen, *history.scored[:1]]}.values())[
-        :RECIPES_KEPT
-    ]
+    answer = [record for record in history.members if record.trial.status == "scored"]
+    kept = [*answer, *history.scored[:1]] if answer else []
+    kept = list({record.trial.genotype: record for record in kept}.values())[:RECIPES_KEPT]
     recipes = [recalling.recipe_record(study.space, record.trial.genotype, task) for record in kept]
-    evidence = [_proof(study, recipe.id, record) for recipe, record in zip(recipes, kept, strict=True)]
+    proofs = [
+        _proof(study, recipe.id, record.value, record.trial.seconds)
+        for recipe, record in zip(recipes, kept, strict=True)
+    ]
+    for each in history.suggestions:
+        if each["scratch"] is not None:
+            proofs.append(
+                _proof(
+                    study, each["record"], each["value"], each["seconds"], scratch=each["scratch"], gain=each["gain"],
+                    accepted=each["reused"], study=history.created["name"],
+                )
+            )  # fmt: skip
     card = _card(history, study.clock.elapsed, task)
     names = {f"{name_part(task.name)}/recipe-{number}": recipe.id for number, recipe in enumerate(recipes, 1)}
     try:
-        library.store.commit(
-            Batch(
-                tuple((recipe, card) for recipe in recipes), names, (*evidence, *_suggestions_proved(study))
-            )
-        )
+        library.store.commit(Batch(tuple((recipe, card) for recipe in recipes), names, tuple(proofs)))
     except StoreError as error:
         _not_kept(study.journal, error)
 
 
-def _suggestions_proved(study: Study) -> list[Evidence]:
-    """What became of the suggestions that were scored, as evidence."""
-    return [
-        Evidence(
-            each["record"], study.task.fingerprint, recalling.RECIPE, study.metric.name, each["value"], each["scratch"],
-            each["gain"], n=study.training.rows, seconds=each["seconds"], accepted=each["accepted"],
-        )
-        for each in study.history.suggestions
-        if each["value"] is not None
-    ]  # fmt: skip
-
-
-def _proof(study: Study, recipe: str, record: Record) -> Evidence:
+def _proof(asked: Study, recipe: str, value: float | None, seconds: float, **more: Any) -> Evidence:
     return Evidence(
-        recipe, study.task.fingerprint, recalling.RECIPE, study.metric.name, record.value, n=study.training.rows,
-        seconds=record.trial.seconds,
+        recipe, asked.task.fingerprint, recalling.RECIPE, asked.metric.name, value, n=asked.training.rows,
+        seconds=seconds, told=time.time(), **more,
     )  # fmt: skip
 
 
@@ -127,5 +132,5 @@ def _card(history: History, seconds: float, task: Task | None = None) -> Card:
     )  # fmt: skip
 
 
-def _not_kept(journal: Journal, error: StoreError) -> None:
+def _not_kept(journal: Journal, error: PerennialError) -> None:
     journal.emit("verdict", stage="remember", text=f"not kept in the library: {error.what}", data={})

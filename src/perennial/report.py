@@ -256,13 +256,16 @@ def _short(value: Any) -> str:
 def _suggestion(each: dict[str, Any]) -> str:
     """One suggestion of the library and what became of it.
 
-    >>> _suggestion({"name": "a/recipe-1@1", "reason": "like it", "value": 0.9, "gain": 0.02, "accepted": True})
+    >>> told = {"name": "a/recipe-1@1", "reason": "like it", "status": "scored", "value": 0.9, "gain": 0.02, "reused": True}
+    >>> _suggestion(told)
     'a/recipe-1@1 (like it): 0.9, +0.02 against the other openers, part of the answer'
     """
-    told = "not scored" if each["value"] is None else f"{each['value']:.4g}"
+    told = each["status"] if each["value"] is None else f"{each['value']:.4g}"
+    if each["value"] is not None and each["status"] != "scored":
+        told += f", {each['status']}"
     gain = "" if each["gain"] is None else f", {each['gain']:+.4g} against the other openers"
     return (
-        f"{each['name']} ({each['reason']}): {told}{gain}{', part of the answer' if each['accepted'] else ''}"
+        f"{each['name']} ({each['reason']}): {told}{gain}{', part of the answer' if each['reused'] else ''}"
     )
 
 

@@ -21,7 +21,7 @@ from perennial.baseline import baseline_programs
 from perennial.confirmation import confirm
 from perennial.errors import UsageError, WorkerError
 from perennial.evaluate import Bench, evaluate, pack_array, unpack_array
-from perennial.history import Record
+from perennial.history import RECALLED, Record
 from perennial.interruption import interruptions
 from perennial.journal import Listener
 from perennial.lang import Program, parse, to_source
@@ -31,7 +31,7 @@ from perennial.plan import Plan, budget_of
 from perennial.primitives import vocabulary
 from perennial.programming import grow_program
 from perennial.protocol import Protocol
-from perennial.remembering import RECALLED, keep_recipes, keep_solution, recalled, reused
+from perennial.remembering import keep_recipes, keep_solution, kept_in, recalled, reused
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
 from perennial.study import Listed, Screening, Study
@@ -169,7 +169,11 @@ def grow_study(
 ) -> Model:
     """The steps of the workflow on an open study; `began` is when reading the data began, by the same clock."""
     if _nothing_left_to_do(study, budget):
-        return stored_model(study)
+        model = stored_model(study)
+        if library is not None and model.result["beaten"] and not kept_in(library, study.history):
+            keep_solution(library, study.journal, study.task, model, study.history.seconds_spent)
+            keep_recipes(library, study)
+        return model
     study.deterministic = trials is not None
     study.start(budget, began)
     plan = Plan.of(budget, study.task.modality)
@@ -327,7 +331,7 @@ def recall(study: Study, library: Library | None) -> list[Genotype]:
 
 
 def overfit(
-    study: Study, plan: Plan, limit: int | None, trials: int | None, recalled: Sequence[Genotype] = ()
+    study: Study, plan: Plan, limit: int | None, trials: int | None, suggested: Sequence[Genotype] = ()
 ) -> None:
     """Runs the strong openers, then asks whether the best of them could fit the training rows if nothing held it.
 
@@ -336,8 +340,8 @@ def overfit(
     if _over(study, plan.search_end) or _enough(study, trials):
         return
     usual = _openers(study)
-    ordered = _untried(study, [*usual[:OPENERS_FIRST], *recalled, *usual[OPENERS_FIRST:]])
-    foreign = set(recalled) - set(usual)
+    ordered = _untried(study, [*usual[:OPENERS_FIRST], *suggested, *usual[OPENERS_FIRST:]])
+    foreign = set(suggested) - set(usual)
     openers = [Proposal(each, origin=RECALLED if each in foreign else "opener") for each in ordered]
     if openers:
         study.stage("overfit", "strong openers, cheapest first; then one with every brake off")
@@ -547,8 +551,9 @@ def remember(study: Study, model: Model, answer: Candidate, library: Library | N
 
     study.stage("remember", "explaining the model and writing the report")
     explain(study, answer)
-    if library is not None and answer.kind != "baseline" and not study.stopping:
-        keep_solution(library, study.journal, study.task, model, study.clock.elapsed)
+    if library is not None and not study.stopping:
+        if answer.kind != "baseline":
+            keep_solution(library, study.journal, study.task, model, study.clock.elapsed)
         keep_recipes(library, study)
     if study.stopping:
         study.emit("interrupted", signal=study.stopping)

@@ -52,6 +52,12 @@ def test_probes_hold_no_row_of_the_data(solved):
         )
 
 
+def test_a_record_holds_no_examples_of_cells(library):
+    columns = library.get("penguins/solution").details["codec"]["columns"]
+    assert columns and all(column["examples"] == [] for column in columns)
+    assert library.model("penguins/solution").codec.columns
+
+
 def test_golden_outputs_notice_the_smallest_change(solved):
     for task, model in solved.values():
         golden = golden_bytes(model, probes(task))

@@ -7,29 +7,28 @@ import pytest
 
 from perennial import Protocol, Task, compiler
 from perennial.cli import run
-from perennial.errors import DamagedFile, UsageError
+from perennial.errors import UsageError
 from perennial.evaluate import Bench, evaluate
 from perennial.lang import parse
 from perennial.library import Card, Library
-from perennial.library.pack import inspect, pack, unpack
+from perennial.library.pack import inspect, pack, replay, unpack
+from perennial.library.records import Batch
 from perennial.library.upkeep import verify
 from perennial.metrics import resolve
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.spaces import Limits
-from perennial.testing.libraries import some_evidence, some_record
+from perennial.testing.libraries import some_evidence, some_record, some_task
 from perennial.testing.packs import ATTACKS, listed, members, written
 from perennial.weights import Weights
 
 
 @pytest.fixture
 def packed(library, tmp_path):
-    library.add(
-        some_record(1),
-        Card(3.0, licence="MIT"),
-        name="numbers/next",
-        evidence=[some_evidence(some_record(1))],
-    )
+    record = some_record(1)
+    card = Card(3.0, task=some_task().fingerprint, licence="MIT")
+    batch = Batch(((record, card),), {"numbers/next": record.id}, (some_evidence(record),), (some_task(),))
+    library.store.commit(batch)
     path = tmp_path / "all.pern"
     pack(library, [], path)
     return path
@@ -101,6 +100,9 @@ def test_a_pack_that_is_not_what_it_claims_is_refused_and_nothing_is_written(
     assert [name for name in state_of(tmp_path) if "snapshots" not in name and "tmp" not in name] == [
         name for name in before if "snapshots" not in name and "tmp" not in name
     ]
+    with Library(tmp_path / "other") as other:
+        known = (other.store.headers(), other.store.evidence(), other.store.tasks(), other.store.edges())
+        assert known == ([], [], [], []) and other.store.names() == {}
     assert not os.path.exists("/tmp/evil")
 
 
@@ -126,5 +128,5 @@ def test_a_network_larger_than_its_bounds_is_refused_before_it_is_built(tmp_path
     assert len(inspect(tmp_path / "network.pern").batch.records) == 1
     monkeypatch.setattr("perennial.library.pack.LARGEST_NETWORK", Limits(parameters=10))
     monkeypatch.setattr(compiler.Compiled, "build", lambda *_, **__: pytest.fail("it was built"))
-    with pytest.raises(DamagedFile, match="too large: it has .* parameters"):
-        inspect(tmp_path / "network.pern")
+    with pytest.raises(ValueError, match="too large: it has .* parameters"):
+        replay(None, str(tmp_path / "network.pern"))

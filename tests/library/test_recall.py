@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perennial import Task
-from perennial.library import Card, Evidence, Learnt, Library
+from perennial.library import Card, Evidence, Learnt, Library, Record
 from perennial.library.recall import FEWEST, MOST, RECIPE, count, description, helped, recipe_record, suggest
 from perennial.library.records import Batch
 from perennial.spaces.offers import space_for
@@ -108,14 +108,17 @@ def test_other_problems_and_recipes_that_the_space_lacks_are_left_out(empty):
     assert "mlp" in offered and all("mlp" not in str(space_of(few).freeze(each.genotype)) for each in found)
 
 
-def test_what_helped_is_asked_more_often_and_what_did_not_never_not_at_all():
-    def proofs(*gains):
-        return [
-            Evidence(f"{n:064x}", "t", RECIPE, "accuracy", 0.5, 0.4, gain) for n, gain in enumerate(gains)
-        ]
+def proofs(*gains, study="oak-1"):
+    return [
+        Evidence(f"{n:064x}", "t", RECIPE, "accuracy", None if gain is None else 0.5, 0.4, gain, study=study, told=float(n))
+        for n, gain in enumerate(gains)
+    ]  # fmt: skip
 
+
+def test_what_helped_is_asked_more_often_and_what_did_not_never_not_at_all():
     assert FEWEST < count([]) < MOST
     assert count(proofs(*[0.1] * 50)) == MOST and count(proofs(*[-0.1] * 50)) == FEWEST
+    assert count(proofs(*[None] * 50)) == FEWEST, "what failed did not help"
     assert count(proofs(0.1, 0.1)) >= count([]) >= count(proofs(-0.1, -0.1))
     own = [
         Evidence("a" * 64, "t", RECIPE, "accuracy", 0.5),
@@ -124,9 +127,64 @@ def test_what_helped_is_asked_more_often_and_what_did_not_never_not_at_all():
     assert count(own) == count([]), "only suggestions that were compared count"
 
 
-def test_how_often_a_recipe_helped_is_told(empty):
+def test_how_often_a_recipe_helped_is_told_and_a_study_that_goes_on_counts_once(empty):
     [id] = solved(empty, table(), 0.9)
     assert helped(empty, id) == "not tried yet"
-    for number, gain in enumerate((0.1, -0.2, 0.3)):
-        empty.note(Evidence(id, f"{number:064x}", RECIPE, "accuracy", 0.5, 0.4, gain))
+    for number, (study, gain) in enumerate(
+        [("oak-1", -0.1), ("oak-1", 0.1), ("oak-2", -0.2), ("oak-3", 0.3)]
+    ):
+        empty.note(
+            Evidence(id, "b" * 64, RECIPE, "accuracy", 0.5, 0.4, gain, study=study, told=float(number))
+        )
     assert helped(empty, id) == "2 of 3"
+
+
+def test_the_best_that_a_recipe_did_ranks_it(empty):
+    task = table(seed=1)
+    ids = solved(empty, task, 0.5, 0.7)
+    empty.note(Evidence(ids[0], task.fingerprint, RECIPE, "accuracy", 0.9))
+    found = suggest(empty, task, space_of(task))
+    assert [each.record for each in found] == ids and "accuracy 0.9" in found[0].reason
+
+
+def test_values_of_another_metric_are_not_compared(empty):
+    task = table(seed=1)
+    ids = solved(empty, task, 0.5, 0.7)
+    empty.note(Evidence(ids[0], task.fingerprint, RECIPE, "log_loss", 0.2))
+    found = suggest(empty, task, space_of(task))
+    assert [each.record for each in found] == [ids[1], ids[0]] and "log_loss" not in "".join(
+        e.reason for e in found
+    )
+
+
+def test_what_cannot_be_read_is_passed_over(empty):
+    task = table(seed=1)
+    ids = solved(empty, task, 0.5, 0.7, 0.9)
+    path = empty.store._path(ids[1])
+    path.write_bytes(b"{}")
+    strange = Learnt(
+        "c" * 64,
+        "x",
+        "table",
+        "binary",
+        "Real",
+        "Dist[2]",
+        9,
+        "accuracy",
+        0.5,
+        {"rows": "many", "cells": None},
+    )
+    wild = Record(
+        RECIPE,
+        "lambda row: row",
+        "Real",
+        "Dist[2]",
+        details={"decisions": {"boost.rate": 10**400, "learner": [1]}},
+    )
+    nothing = Record(RECIPE, "lambda row: row", "Real", "Dist[2]", details={})
+    batch = Batch(
+        ((wild, Card(0.0)), (nothing, Card(0.0))), {},
+        tuple(Evidence(each.id, "c" * 64, RECIPE, "accuracy", 0.99) for each in (wild, nothing)), (strange,),
+    )  # fmt: skip
+    empty.store.commit(batch)
+    assert {ids[0], ids[2]} <= {each.record for each in suggest(empty, task, space_of(task))}

@@ -88,7 +88,9 @@ def _together(folder: Path, chance: random.Random) -> tuple[dict, list]:
         doubled = len(library.store.evidence()) - COMMITS
     wanted = set().union(*told)
     lost = WRITERS * COMMITS - len(wanted & found)
-    more = len(found) - WRITERS * COMMITS - COMMITS + abs(doubled) + abs(len(versions) - WRITERS * COMMITS)
+    more = (
+        abs(len(found) - WRITERS * COMMITS - COMMITS) + abs(doubled) + abs(len(versions) - WRITERS * COMMITS)
+    )
     row = {"writers": WRITERS, "commits": WRITERS * COMMITS, "a_second": round(WRITERS * COMMITS / spent)}
     return row, [
         bar("commits of 8 processes that were lost", lost, 0, "minimize"),

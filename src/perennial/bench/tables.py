@@ -221,6 +221,7 @@ def _grow(
         "seconds": wall,
         "prediction": prediction,
         "trials": told["trials"],
+        "failed": told["failed"],
         "validation": told["validation"],
     }
 
@@ -231,7 +232,8 @@ def _row(split, seed, metric, target, name, entry, found) -> dict[str, Any]:
         "table": split.name, "seed": seed, "method": name, "metric": metric.name, "seconds": round(entry["seconds"], 2),
         "value": None if prediction is None else float(metric(target, prediction)),
         "score": None if prediction is None else float(metric.score(target, prediction)),
-        "error": entry.get("error"), "trials": entry.get("trials"), "ahead": None,
+        "error": entry.get("error"), "trials": entry.get("trials"), "failed": entry.get("failed"),
+        "ahead": None,
     }  # fmt: skip
     if name != "perennial" and prediction is not None and own is not None:
         row["ahead"] = metrics.paired_difference(metric, target, own, prediction, seed=seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,14 +37,16 @@ def list_(pattern: str | None = None, *, library: Place = None, json: Flag = Fal
     library
         The folder. Default: PERENNIAL_LIBRARY, else the user's data folder.
     """
-    from fnmatch import fnmatchcase
-
     with _opened(library) as opened:
         lines = [
             line for line in opened.listing() if not pattern or fnmatchcase(line.name.split("@")[0], pattern)
         ]
     rows = [_row(line) for line in lines]
-    return answer(rows, json, _table(rows) if rows else "The library is empty.")
+    return answer(
+        rows,
+        json,
+        _table(rows) if rows else f"No name looks like {pattern}." if pattern else "The library is empty.",
+    )
 
 
 @app.command
@@ -71,7 +74,7 @@ def show(name: str, *, library: Place = None, json: Flag = False) -> int:
 
 @app.command
 def search(data: str, *, target: Many = None, library: Place = None, json: Flag = False) -> int:
-    """What would be tried first on a task, and why. Nothing is fitted.
+    """What a study of a minute would try early on a task, and why. Nothing is fitted.
 
     Parameters
     ----------
@@ -81,6 +84,8 @@ def search(data: str, *, target: Many = None, library: Place = None, json: Flag 
         The column to predict; repeat it for several targets.
     """
     from perennial.library.recall import helped, suggest
+    from perennial.plan import DEFAULT_SECONDS
+    from perennial.protocol import Protocol
     from perennial.spaces.offers import space_for
     from perennial.task import Task
 
@@ -89,7 +94,10 @@ def search(data: str, *, target: Many = None, library: Place = None, json: Flag 
     )
     if task.modality == "examples":
         raise UsageError("Programs from examples are not recalled yet.", todo="Give a table or images.")
-    space = space_for(task.modality, task.input_type, task.output_type, task.rows)
+    rows_to_learn_from, _ = Protocol.propose(task).split(task)
+    space = space_for(
+        task.modality, task.input_type, task.output_type, len(rows_to_learn_from), DEFAULT_SECONDS
+    )
     with _opened(library) as opened:
         rows = [
             {"name": each.name, "from": each.task.name, "distance": round(each.distance, 3), "helped": helped(opened, each.record), "reason": each.reason}
@@ -198,7 +206,7 @@ def unpack(file: str, *, licence: Many = None, library: Place = None, json: Flag
 
     if not Path(file).is_file():
         raise UsageError(f"There is no file {file!r}.")
-    with _opened(library) as opened:
+    with _opened(library, new=True) as opened:
         names = read(opened, file, licence)
         say(f"{opened.store.place}: {len(names)} names from {file}")
     return answer({"pack": file, "names": names}, json, "\n".join(names))
@@ -211,10 +219,18 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 @contextmanager
-def _opened(place: str | None) -> Iterator[Library]:
-    from perennial.library import Library
+def _opened(place: str | None, new: bool = False) -> Iterator[Library]:
+    """The library of a folder; only what adds to it may make a new one."""
+    from perennial.library import Library, default_place
 
-    with Library(place) as library:
+    folder = Path(place).expanduser() if place else default_place()
+    if not new and not any((folder / part).exists() for part in ("index.db", "snapshots", "blobs")):
+        raise UsageError(
+            "There is no library here.",
+            where=str(folder),
+            todo="Check the path, or grow something: perennial grow DATA --library FOLDER",
+        )
+    with Library(folder) as library:
         yield library
 
 

@@ -5,7 +5,7 @@
 carries records from one library to another.
 """
 
-from perennial.library.library import Library, opened
+from perennial.library.library import Library, default_place, opened
 from perennial.library.records import Card, Evidence, Learnt, Record
 
-__all__ = ["Card", "Evidence", "Learnt", "Library", "Record", "opened"]
+__all__ = ["Card", "Evidence", "Learnt", "Library", "Record", "default_place", "opened"]

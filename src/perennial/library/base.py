@@ -7,7 +7,8 @@ What an author of a new store promises:
   The bytes of a record are a blob themselves; `commit` puts them before it names them, so a row always has its blob.
 - Any number of processes may commit at the same time; none of them waits for ever, nothing is lost or doubled, and two
   that name the same base get two versions.
-- Nothing that was committed changes: names get new versions, evidence grows. Only `remove` takes away.
+- Nothing that was committed changes: names get new versions, and no version is given twice; evidence grows. Only `forget`
+  and `sweep` take away, and `sweep` never takes what a commit beside it needs.
 - `headers` gives records in the order of their ids, in pieces, so that a library of any size can be walked.
 
 The contract is `perennial.testing.libraries.check_store`.
@@ -16,7 +17,7 @@ The contract is `perennial.testing.libraries.check_store`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from perennial.library.records import Batch, Edge, Evidence, Header, Learnt
@@ -37,8 +38,25 @@ class Blob:
     age: float
 
 
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep removed, or would remove.
+
+    Args:
+        records: ids.
+        blobs: digests.
+        bytes: of the blobs.
+        young: records and blobs that were left because they are younger than the grace.
+    """
+
+    records: tuple[str, ...]
+    blobs: tuple[str, ...]
+    bytes: int
+    young: int
+
+
 class Store(ABC):
-    """Ten methods and a place."""
+    """Twelve methods and a place."""
 
     place: str
     """Where it is, for people."""
@@ -112,18 +130,35 @@ class Store(ABC):
         """Every edge, in order."""
 
     @abstractmethod
-    def remove(
-        self,
-        *,
-        names: Collection[tuple[str, int]] = (),
-        records: Collection[str] = (),
-        blobs: Collection[str] = (),
-    ) -> None:
-        """Takes away names, then records that no name points to, then blobs; one transaction for the index.
+    def forget(self, base: str, version: int) -> None:
+        """Takes one name away; its version is not given again."""
 
-        A record that got a name in the meantime stays, with its evidence, which is kept in any case.
-        """  # fmt: skip
+    @abstractmethod
+    def sweep(self, grace: float, dry_run: bool = False) -> Swept:
+        """Removes records that no name reaches, by itself or through what was made from it, and blobs that no record needs.
+
+        Evidence stays. No commit happens while it decides and removes.
+
+        Args:
+            grace: seconds; what is younger stays: another process may be about to name it.
+            dry_run: only say what would be removed.
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Lets go; may be called twice."""
+
+
+def reachable(named: Iterable[str], edges: Iterable[Edge]) -> set[str]:
+    """The records that names point to, and all that they were made from."""
+    parents: dict[str, list[str]] = {}
+    for edge in edges:
+        parents.setdefault(edge.child, []).append(edge.parent)
+    found: set[str] = set()
+    asked = list(named)
+    while asked:
+        id = asked.pop()
+        if id not in found:
+            found.add(id)
+            asked += parents.get(id, [])
+    return found

@@ -15,20 +15,33 @@ import random
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from filelock import FileLock
+
 from perennial.errors import DamagedFile, StoreError
-from perennial.library.base import Blob, Store
-from perennial.library.records import DIGEST, Batch, Card, Edge, Evidence, Header, Learnt, Record
+from perennial.library.base import Blob, Store, Swept, reachable
+from perennial.library.records import (
+    DIGEST,
+    LARGEST_RECORD,
+    SHORT,
+    Batch,
+    Card,
+    Edge,
+    Evidence,
+    Header,
+    Learnt,
+    Record,
+)
 from perennial.storages.base import to_json
 from perennial.storages.sqlite import BLOBS, Blobs, disk
 
 INDEX, SNAPSHOTS, KEPT = "index.db", "snapshots", 3
 APPLICATION_ID, VERSION = 0x7065726C, 1
 BUSY_SECONDS, PATIENCE_SECONDS = 5.0, 120.0
-SNAPSHOT_SECONDS = 600.0
+SNAPSHOT_SECONDS, LONGEST_WRITE = 600.0, 3600.0
 SETTINGS = (
     "journal_mode=TRUNCATE", "synchronous=EXTRA", "foreign_keys=ON", "trusted_schema=OFF", "cell_size_check=ON",
 )  # fmt: skip
@@ -37,7 +50,7 @@ TABLES = (
     " task TEXT NOT NULL, weights TEXT NOT NULL, card TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX record_types ON record (kind, input, output)",
     "CREATE INDEX record_task ON record (task)",
-    "CREATE TABLE name (base TEXT NOT NULL, version INTEGER NOT NULL, record TEXT NOT NULL REFERENCES record (id),"
+    "CREATE TABLE name (base TEXT NOT NULL, version INTEGER NOT NULL, record TEXT REFERENCES record (id),"
     " PRIMARY KEY (base, version)) WITHOUT ROWID",
     "CREATE INDEX name_record ON name (record)",
     "CREATE TABLE edge (child TEXT NOT NULL, parent TEXT NOT NULL, relation TEXT NOT NULL,"
@@ -98,10 +111,15 @@ class Embedded(Store):
     # -- blobs -----------------------------------------------------------------------------------------------------
 
     def put(self, data: bytes) -> str:
-        digest = self._blobs.put(data)
-        with contextlib.suppress(OSError):
-            os.utime(self._path(digest))
-        return digest
+        while True:
+            digest = self._blobs.put(data)
+            try:
+                os.utime(self._path(digest))  # young again, for `sweep`
+                return digest
+            except FileNotFoundError:
+                continue  # a sweep took it just now
+            except OSError:
+                return digest
 
     def get(self, digest: str) -> bytes:
         return self._blobs.get(digest)
@@ -110,6 +128,8 @@ class Embedded(Store):
         now = time.time()
         for path in (self._folder / BLOBS).glob("??/*"):
             with contextlib.suppress(OSError):
+                if not DIGEST.fullmatch(path.name):
+                    continue
                 found = path.stat()
                 yield Blob(path.name, found.st_size, max(0.0, now - found.st_mtime))
 
@@ -123,6 +143,7 @@ class Embedded(Store):
             self.put(record.to_bytes())
 
         def add(database: sqlite3.Connection) -> None:
+            self._refuse_missing(batch)
             database.executemany(
                 "INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [_row(record, card) for record, card in batch.records],
@@ -161,8 +182,11 @@ class Embedded(Store):
         return _header(rows[0]) if rows else None
 
     def names(self, base: str = "") -> dict[tuple[str, int], str]:
-        where, asked = (" WHERE base = ?", (base,)) if base else ("", ())
-        rows = self._read(f"SELECT base, version, record FROM name{where} ORDER BY base, version", asked)
+        where, asked = (" AND base = ?", (base,)) if base else ("", ())
+        rows = self._read(
+            f"SELECT base, version, record FROM name WHERE record IS NOT NULL{where} ORDER BY base, version",
+            asked,
+        )
         return {(base, version): record for base, version, record in rows}
 
     def evidence(self, *, record: str = "", task: str = "") -> list[Evidence]:
@@ -180,20 +204,70 @@ class Embedded(Store):
             Edge(*row) for row in self._read("SELECT child, parent, relation FROM edge ORDER BY 1, 2, 3", ())
         ]
 
-    def remove(
-        self, *, names: Collection[tuple[str, int]] = (), records: Collection[str] = (), blobs: Collection[str] = ()
-    ) -> None:  # fmt: skip
-        def take(database: sqlite3.Connection) -> None:
-            database.executemany("DELETE FROM name WHERE base = ? AND version = ?", list(names))
-            database.executemany(
-                "DELETE FROM record WHERE id = ? AND NOT EXISTS (SELECT 1 FROM name WHERE record = id)",
-                [(id,) for id in records],
+    def forget(self, base: str, version: int) -> None:
+        asked = (base, version)
+        self._write(
+            lambda database: database.execute(
+                "UPDATE name SET record = NULL WHERE base = ? AND version = ?", asked
             )
+        )
 
-        if names or records:
-            self._write(take)
-        for digest in blobs:
-            self._blobs.delete(digest)
+    def sweep(self, grace: float, dry_run: bool = False) -> Swept:
+        found: list[Swept] = []
+
+        def take(database: sqlite3.Connection) -> None:
+            swept = self._sweepable(database, grace)
+            found.append(swept)
+            if dry_run:
+                return
+            database.executemany("DELETE FROM record WHERE id = ?", [(id,) for id in swept.records])
+            for digest in swept.blobs:
+                if self._age(digest) >= grace:
+                    self._blobs.delete(digest)
+            self._clear_litter(grace)
+
+        self._write(take)
+        return found[-1]
+
+    def _sweepable(self, database: sqlite3.Connection, grace: float) -> Swept:
+        rows = database.execute("SELECT id, kind, input, output, weights, card FROM record").fetchall()
+        headers = {row[0]: _header(row) for row in rows}
+        named = [id for (id,) in database.execute("SELECT record FROM name WHERE record IS NOT NULL")]
+        edges = [Edge(*row) for row in database.execute("SELECT child, parent, relation FROM edge")]
+        blobs = {blob.digest: blob for blob in self.blobs()}
+        loose = headers.keys() - reachable(named, edges)
+        leaving = {id for id in loose if id not in blobs or blobs[id].age >= grace}
+        kept = {digest for id, header in headers.items() if id not in leaving for digest in header.blobs}
+        unused = [blob for digest, blob in blobs.items() if digest not in kept]
+        old = [blob for blob in unused if blob.age >= grace]
+        return Swept(
+            tuple(sorted(leaving)), tuple(sorted(blob.digest for blob in old)), sum(blob.size for blob in old),
+            len(loose) - len(leaving) + len(unused) - len(old),
+        )  # fmt: skip
+
+    def _age(self, digest: str) -> float:
+        try:
+            return time.time() - self._path(digest).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def _clear_litter(self, grace: float) -> None:
+        """What a crash left half written."""
+        for path in (self._folder / disk.PASSING).glob("*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime >= max(grace, LONGEST_WRITE):
+                    path.unlink()
+
+    def _refuse_missing(self, batch: Batch) -> None:
+        """Under the lock that a sweep takes: what is named must be there."""
+        for record, card in batch.records:
+            for digest in (record.id, *record.weights, *((card.golden,) if card.golden else ())):
+                if not self._path(digest).exists():
+                    raise StoreError(
+                        f"A record names the blob {digest[:12]}, which is not in the library.",
+                        where=self.place,
+                        todo="Put it again; a sweep may have taken it because it was old and nothing needed it.",
+                    )
 
     def close(self) -> None:
         if self._database is not None:
@@ -206,12 +280,20 @@ class Embedded(Store):
 
     def _open(self) -> None:
         try:
+            self._refuse_lost_index()
             self._database = self._connected()
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise disk.cannot_write("The index of the library", self._folder, error) from error
             self._restore(error)
-            self._database = self._connected()
+
+    def _refuse_lost_index(self) -> None:
+        """An index that is gone or empty, where there is something to restore it from, is damage and not a new library."""
+        index = self._folder / INDEX
+        if index.exists() and index.stat().st_size:
+            return
+        if any((self._folder / SNAPSHOTS).glob("*.db")) or any((self._folder / BLOBS).glob("??/*")):
+            raise sqlite3.DatabaseError("it is gone or empty")
 
     def _connected(self) -> sqlite3.Connection:
         path = self._folder / INDEX
@@ -220,7 +302,7 @@ class Embedded(Store):
             for setting in SETTINGS:
                 _patiently(lambda setting=setting: database.execute(f"PRAGMA {setting}"))
             owner = _patiently(lambda: database.execute("PRAGMA application_id").fetchone()[0])
-            version = database.execute("PRAGMA user_version").fetchone()[0]
+            version = _patiently(lambda: database.execute("PRAGMA user_version").fetchone()[0])
             if owner not in (0, APPLICATION_ID) or version > VERSION:
                 raise StoreError(
                     f"This index belongs to another program or a newer version ({owner:x}, {version}).",
@@ -298,35 +380,50 @@ class Embedded(Store):
         disk.flush_folder(newest.parent)
 
     def _restore(self, cause: object) -> None:
-        """Moves a damaged index aside, takes the newest good snapshot, and adds what the blobs say of themselves."""
-        index = self._folder / INDEX
-        aside = self._folder / f"damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.db"
-        for suffix in ("", "-journal"):
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{index}{suffix}", f"{aside}{suffix}")
-        kept = next(
-            (self._copy(number) for number in range(1, KEPT + 1) if _is_good(self._copy(number))), None
-        )
-        if kept is not None:
-            index.write_bytes(kept.read_bytes())
-            disk.flush_file(index)
-        self._database = self._connected()
-        found = 0
-        for blob in list(self.blobs()):
-            if self.header(blob.digest) is None and (record := self._record_in(blob)) is not None:
-                self.commit(Batch(((record, Card(time.time() - blob.age)),)))
-                found += 1
-        self._database.close()
+        """Moves a damaged index aside, takes the newest good snapshot, and adds what the blobs say of themselves.
+
+        One process does it; others that saw the damage wait and find a sound index.
+        """
+        with FileLock(self._folder / ".restore.lock"):
+            try:
+                self._refuse_lost_index()
+                self._database = self._connected()
+                return
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+            index = self._folder / INDEX
+            aside = self._folder / f"damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.db"
+            for suffix in ("", "-journal"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(f"{index}{suffix}", f"{aside}{suffix}")
+            copies = [self._copy(number) for number in range(1, KEPT + 1)]
+            kept = next((copy for copy in copies if _is_good(copy)), None)
+            if kept is not None:
+                disk.write_durably(self._folder, index, kept.read_bytes())
+            self._database = self._connected()
+            found = self._add_from_blobs()
         source = "a snapshot" if kept is not None else "nothing"
         print(
-            f"perennial: the index of the library {self.place} was damaged ({cause}). It is kept as {aside.name}. "
-            f"Restored from {source}, and {found} records more that the blobs told of; names and evidence given after "
-            "the snapshot, if there were any, are lost.",
+            f"perennial: the index of the library {self.place} was damaged ({cause}). What there was is kept as "
+            f"{aside.name}. Restored from {source}, and {found} records more that the blobs told of, under names that "
+            "begin with restored/; names and evidence given after the snapshot, if there were any, are lost.",
             file=sys.stderr,
         )
 
+    def _add_from_blobs(self) -> int:
+        """Records that the index does not know, each with a name, so that no sweep takes it before somebody looked."""
+        found = 0
+        for blob in list(self.blobs()):
+            if self.header(blob.digest) is None and (record := self._record_in(blob)) is not None:
+                with contextlib.suppress(StoreError):
+                    name = f"restored/{record.id[:SHORT]}"
+                    self.commit(Batch(((record, Card(time.time() - blob.age)),), {name: record.id}))
+                    found += 1
+        return found
+
     def _record_in(self, blob: Blob) -> Record | None:
-        if not DIGEST.fullmatch(blob.digest) or blob.size > 64 * 2**20:
+        if not DIGEST.fullmatch(blob.digest) or blob.size > LARGEST_RECORD:
             return None
         try:
             data = self._blobs.get(blob.digest)

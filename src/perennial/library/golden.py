@@ -1,7 +1,7 @@
 """Golden outputs: what a model said on some inputs when it was kept, and must say for ever.
 
-The inputs are made from the task's own: each column, and each pixel, is shuffled by itself. So they look like the data,
-and no row of the data is stored. Inputs of examples are kept as they are: they are the task.
+The inputs are made from the task's own: each cell, and each pixel, is drawn by itself. So they look like the data, and no
+row of several columns is stored. Inputs of examples are kept as they are: they are the task.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ def probes(task: Task, count: int = PROBES, seed: int = 0) -> dict[str, np.ndarr
     if not task.schema.batched:
         return {name: column[:count] for name, column in task.inputs.items()}
     generator = np.random.default_rng(seed)
-    some = np.sort(generator.permutation(task.rows)[: 8 * count])
-    return {name: _shuffled(task.inputs[name][some], generator)[:count] for name in task.inputs}
+    return {name: _drawn(column, count, generator) for name, column in task.inputs.items()}
 
 
 def golden_bytes(model: Model, columns: Mapping[str, np.ndarray]) -> bytes:
@@ -67,10 +66,12 @@ def difference(model: Model, golden: bytes) -> tuple[bool, float]:
     return same, float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0)) / scale
 
 
-def _shuffled(column: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _drawn(column: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Rows in which each place holds what some row has there; one at a time, since images can be large."""
     flat = column.reshape(len(column), -1)
-    order = np.argsort(generator.random(flat.shape), axis=0)
-    return np.take_along_axis(flat, order, axis=0).reshape(column.shape)
+    places = np.arange(flat.shape[1])
+    rows = [flat[generator.integers(0, len(flat), len(places)), places] for _ in range(count)]
+    return np.stack(rows).reshape(count, *column.shape[1:])
 
 
 def _packed(columns: Mapping[str, np.ndarray]) -> State:

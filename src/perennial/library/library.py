@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -108,9 +109,7 @@ class Library:
         self.store.commit(Batch(((record, card),), names, tuple(evidence)))
         if not name:
             return record.id[:SHORT]
-        return next(
-            f"{base}@{n}" for (base, n), id in reversed(self.store.names(name).items()) if id == record.id
-        )
+        return self._newest(name, record.id)
 
     def keep(
         self, model: Model, task: Task, *, metric: str, baseline: float | None, value: float | None,
@@ -145,16 +144,19 @@ class Library:
         base = f"{name_part(task.name)}/solution"
         batch = Batch(((record, Card.from_json(told)),), {base: record.id}, (proof,), (learnt,))
         self.store.commit(batch)
-        return next(
-            f"{base}@{n}" for (_, n), id in reversed(self.store.names(base).items()) if id == record.id
-        )
+        return self._newest(base, record.id)
+
+    def _newest(self, base: str, record: str) -> str:
+        """The newest name of a base that points to a record; its short id when it was forgotten meanwhile."""
+        versions = [version for (_, version), id in self.store.names(base).items() if id == record]
+        return f"{base}@{max(versions)}" if versions else record[:SHORT]
 
     def record_of(self, model: Model) -> Record:
         """A model as a record; its weights are put into the store."""
         digests = tuple(self.store.put(replica.to_bytes()) for replica in model.replicas)
         codec = model.codec
         details = {
-            "codec": codec.to_json(),
+            "codec": _without_cells(codec.to_json()),
             "decision": model.decision,
             "information": {name: model.information[name] for name in KEPT_INFORMATION if name in model.information},
         }  # fmt: skip
@@ -176,7 +178,7 @@ class Library:
         if not versions or (version is not None and version not in versions):
             raise UsageError(f"The library has no {name!r}.", where=self.store.place, todo=_offer(self, base))
         version = version or max(versions)
-        self.store.remove(names=[(base, version)])
+        self.store.forget(base, version)
         return f"{base}@{version}"
 
     # -- looking ---------------------------------------------------------------------------------------------------
@@ -290,14 +292,23 @@ def default_place() -> Path:
     return Path(data or Path.home() / ".local" / "share") / "perennial" / "library"
 
 
+def _without_cells(codec: dict[str, Any]) -> dict[str, Any]:
+    """A codec without the examples of cells that a report shows: they are not needed, and they are somebody's data."""
+    columns = codec.get("columns")
+    if not isinstance(columns, list):
+        return codec
+    return {
+        **codec,
+        "columns": [{**column, "examples": []} if "examples" in column else column for column in columns],
+    }
+
+
 def _before(reference: str) -> str:
     """The largest id that comes before all that begin so."""
     return f"{int(reference, 16) - 1:0{len(reference)}x}".ljust(64, "f") if int(reference, 16) else ""
 
 
 def _offer(library: Library, base: str) -> str:
-    import difflib
-
     known = sorted({name for name, _ in library.store.names()})
     close: Any = difflib.get_close_matches(base, known, n=1)
     return f"Did you mean {close[0]}?" if close else "See: perennial library list"

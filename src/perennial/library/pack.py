@@ -11,15 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from perennial.compiler import heads
-from perennial.errors import DamagedFile, PerennialError, UsageError
+from perennial.errors import DamagedFile, PerennialError, UsageError, WorkerError
+from perennial.executors import Job, Processes
 from perennial.lang import parse, parse_type
 from perennial.library.golden import CLOSE, difference
 from perennial.library.library import Library, model_of
@@ -42,6 +45,8 @@ VERSION = 1
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST, LARGEST_TOTAL, MOST_MEMBERS = 64 * 2**20, 4 * 2**30, 10_000
 LARGEST_NETWORK = Limits(parameters=1e9, flops=1e12, activations=1e9)
+LONGEST_TEXT, CONTROL = 100_000, re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+REPLAY_BYTES, REPLAY_SECONDS = 4 * 2**30, 600.0
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -61,7 +66,7 @@ class Contents:
 
 
 def pack(library: Library, references: Sequence[str], path: str | Path) -> list[str]:
-    """Writes records, what they were made from, and what is known of them.
+    """Writes records, what they were made from, and what is known of them on the tasks that they were learnt on.
 
     Args:
         library: that holds them.
@@ -79,17 +84,17 @@ def pack(library: Library, references: Sequence[str], path: str | Path) -> list[
     ids = _with_parents(library, [id for _, _, id in names] + _ids(library, references))
     headers = {id: library.store.header(id) for id in ids}
     files = {digest: library.store.get(digest) for id in ids for digest in headers[id].blobs}
-    fingerprints = {headers[id].card.task for id in ids}
+    own, fingerprints = set(ids), {headers[id].card.task for id in ids}
     evidence = sorted(
-        (each for id in ids for each in library.store.evidence(record=id)), key=lambda each: each.digest
+        (each for id in ids for each in library.store.evidence(record=id) if each.task in fingerprints),
+        key=lambda each: each.digest,
     )
-    fingerprints |= {each.task for each in evidence}
     manifest = {
         "perennial": VERSION,
         "records": [{"id": id, "card": headers[id].card.to_json()} for id in ids],
         "names": [[base, id] for base, _, id in names],
         "edges": [
-            [edge.child, edge.parent, edge.relation] for edge in library.store.edges() if {edge.child, edge.parent} <= set(ids)
+            [edge.child, edge.parent, edge.relation] for edge in library.store.edges() if {edge.child, edge.parent} <= own
         ],
         "evidence": [each.to_json() for each in evidence],
         "tasks": [task.to_json() for task in library.store.tasks() if task.fingerprint in fingerprints],
@@ -130,11 +135,22 @@ def unpack(library: Library, path: str | Path, licences: Iterable[str] | None = 
     for data in contents.blobs.values():
         library.store.put(data)
     library.store.commit(contents.batch)
-    for base, id in contents.names:
-        if id not in library.store.names(base).values():
-            library.store.commit(Batch(names={base: id}))
-    here = library.store.names()
-    return [f"{base}@{n}" for (base, n), id in here.items() if (base, id) in set(contents.names)]
+    for names in _in_turn(contents.names, set((base, id) for (base, _), id in library.store.names().items())):
+        library.store.commit(Batch(names=names))
+    packed = set(contents.names)
+    return [f"{base}@{n}" for (base, n), id in library.store.names().items() if (base, id) in packed]
+
+
+def _in_turn(names: Iterable[tuple[str, str]], known: set[tuple[str, str]]) -> list[dict[str, str]]:
+    """Names that are not known yet, so that each of the commits has a base once and older versions come first."""
+    commits: list[dict[str, str]] = []
+    for base, id in names:
+        if (base, id) not in known:
+            free = next((commit for commit in commits if base not in commit), None)
+            if free is None:
+                commits.append(free := {})
+            free[base] = id
+    return commits
 
 
 def inspect(path: str | Path) -> Contents:
@@ -144,9 +160,10 @@ def inspect(path: str | Path) -> Contents:
         DamagedFile: it is no pack, or something in it is not what it claims to be.
     """
     try:
-        members = _members(Path(path))
-        contents = _contents(members)
+        contents = _contents(_members(Path(path)))
         _check_records(contents)
+        if any(record.kind == "solution" for record, _ in contents.batch.records):
+            _elsewhere(path)
     except (
         zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, LookupError, RecursionError, OSError,
         NotImplementedError, EOFError,
@@ -156,7 +173,7 @@ def inspect(path: str | Path) -> Contents:
         raise DamagedFile(
             f"Something in this pack is not what it claims to be: {error.what}",
             where=str(path),
-            why=error.where,
+            why="" if isinstance(error, WorkerError) else error.where,
         ) from error
     return contents
 
@@ -166,8 +183,6 @@ def inspect(path: str | Path) -> Contents:
 
 def _matching(library: Library, references: Sequence[str]) -> list[tuple[str, int, str]]:
     """The names that the references stand for: base, version and id, in order."""
-    from fnmatch import fnmatchcase
-
     known = [(base, version, id) for (base, version), id in library.store.names().items()]
     chosen = set() if references else set(known)
     for reference in references:
@@ -307,18 +322,58 @@ def _check_records(contents: Contents) -> None:
                 raise ValueError(f"the record {record.id[:12]} lacks the blob {str(digest)[:12]}")
             Weights.from_bytes(contents.blobs[digest])
         needed.update((*record.weights, *golden))
-        if record.kind == "solution":
-            _check_solution(record, card, contents.blobs)
     if set(contents.blobs) != needed:
         raise ValueError("it holds blobs that no record needs")
     for base, id in contents.names:
         if split_name(base)[1] is not None or id not in ids:
             raise ValueError(f"the name {base[:80]!r} points to nothing in the pack")
+    if not {each.record for each in contents.batch.evidence} <= ids:
+        raise ValueError("it holds evidence of records that are not in it")
+    known = {card.task for _, card in contents.batch.records} | {
+        each.task for each in contents.batch.evidence
+    }
+    if not {task.fingerprint for task in contents.batch.tasks} <= known:
+        raise ValueError("it tells of tasks that nothing in it was learnt on")
+    for text in _texts(contents.batch):
+        if len(text) > LONGEST_TEXT or CONTROL.search(text):
+            raise ValueError("it holds control characters, or a text without end, where a name should be")
     stray = [edge for edge in contents.batch.edges if not {edge.child, edge.parent} <= ids]
     if stray or not all(
         isinstance(value, str) for edge in contents.batch.edges for value in vars(edge).values()
     ):
         raise ValueError("an edge leads out of the pack")
+
+
+def _texts(batch: Batch) -> Iterator[str]:
+    """Everything in a pack that will be shown to people, apart from programs and types."""
+    for told in (*batch.evidence, *batch.tasks, *(card for _, card in batch.records)):
+        yield from (value for value in told.to_json().values() if isinstance(value, str))
+
+
+def _elsewhere(path: str | Path) -> None:
+    """Builds the models of a pack in a process of its own, with bounds of memory and time: whatever their weights do to
+    the libraries that read them, they do it there.
+
+    Raises:
+        WorkerError: one of them is not what it claims to be, or did not end well.
+    """
+    with Processes(1, memory=REPLAY_BYTES) as executor:
+        future = executor.submit(Job("perennial.library.pack:replay", {"path": str(path)}, REPLAY_SECONDS))
+        while not future.done:
+            executor.wait(0.5)
+        future.result()
+
+
+def replay(shared: None, path: str) -> None:
+    """Lets every model of a pack say its golden outputs.
+
+    Raises:
+        ValueError, PerennialError: one does not, or is too large to be asked.
+    """
+    contents = _contents(_members(Path(path)))
+    for record, card in contents.batch.records:
+        if record.kind == "solution":
+            _check_solution(record, card, contents.blobs)
 
 
 def _check_solution(record: Record, card: Card, blobs: Mapping[str, bytes]) -> None:

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from perennial.errors import DamagedFile, SpaceError
 from perennial.library.library import Library
-from perennial.library.records import Evidence, Learnt, Record
+from perennial.library.records import LARGEST_NUMBER, SHORT, Evidence, Learnt, Record
 from perennial.metrics import METRICS
 from perennial.spaces import Genotype, Space
 from perennial.task import Task
@@ -29,6 +30,7 @@ NEIGHBOURS = 8
 MOST, FEWEST = 6, 1
 HELPED_BEFORE, DID_NOT_BEFORE = 2.0, 2.0
 SAME_TYPES = 0.25
+LARGEST_FIGURE = 1e6
 FAMILIES = {
     "binary": "classes", "multiclass": "classes", "multilabel": "labels", "regression": "numbers",
     "multiregression": "numbers",
@@ -106,16 +108,28 @@ def suggest(library: Library, task: Task, space: Space) -> list[Suggestion]:
 
 def count(evidence: Sequence[Evidence]) -> int:
     """How many suggestions to make, from 1 to 6, by how often earlier ones were better than what was tried without."""
-    judged = [each.gain for each in evidence if each.role == RECIPE and each.gain is not None]
-    helped = sum(gain > 0 for gain in judged)
+    judged = _judgements(evidence)
+    helped = sum(judged)
     share = (HELPED_BEFORE + helped) / (HELPED_BEFORE + DID_NOT_BEFORE + len(judged))
     return max(FEWEST, min(MOST, round(1.5 * MOST * share)))
 
 
 def helped(library: Library, record: str) -> str:
     """How often a recipe that was suggested was better than what was tried without it, in words."""
-    judged = [each.gain for each in library.store.evidence(record=record) if each.gain is not None]
-    return f"{sum(gain > 0 for gain in judged)} of {len(judged)}" if judged else "not tried yet"
+    judged = _judgements(library.store.evidence(record=record))
+    return f"{sum(judged)} of {len(judged)}" if judged else "not tried yet"
+
+
+def _judgements(evidence: Sequence[Evidence]) -> list[bool]:
+    """Whether each suggestion helped, once for each recipe, task and study, as the study told it last.
+
+    One that failed, or was beaten by everything, did not help.
+    """
+    last: dict[tuple[str, str, str], Evidence] = {}
+    for each in sorted(evidence, key=lambda each: each.told):
+        if each.role == RECIPE and each.study and each.scratch is not None:
+            last[each.record, each.task, each.study] = each
+    return [each.gain is not None and each.gain > 0 for each in last.values()]
 
 
 def recipe_record(space: Space, genotype: Genotype, task: Task) -> Record:
@@ -134,7 +148,7 @@ def _distances(known: Sequence[Learnt], task: Task) -> list[tuple[float, Learnt]
     """The mean difference of the figures, each on the scale on which the known tasks and this one differ."""
     told = [dict(learnt.description) for learnt in known] + [description(task)]
     figures = sorted({name for each in told for name in each})
-    table = np.array([[float(each.get(name, 0.0)) for name in figures] for each in told])
+    table = np.array([[_figure(each.get(name)) for name in figures] for each in told])
     scale = np.maximum(table.std(axis=0), 0.1)
     apart = np.abs((table[:-1] - table[-1]) / scale).mean(axis=1)
     distances = []
@@ -147,36 +161,51 @@ def _distances(known: Sequence[Learnt], task: Task) -> list[tuple[float, Learnt]
     return distances
 
 
+def _figure(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and abs(value) < LARGEST_FIGURE else 0.0
+
+
 def _recipes(
     library: Library, learnt: Learnt, distance: float, space: Space, names: Mapping[str, str]
 ) -> list[Suggestion]:
     """The recipes of one task that this space can express, the best first."""
-    proofs = [each for each in library.store.evidence(task=learnt.fingerprint) if _tells(each)]
-    order = {each.record: each for each in sorted(proofs, key=_score)}
+    proofs = [each for each in library.store.evidence(task=learnt.fingerprint) if _tells(each, learnt)]
+    best: dict[str, Evidence] = {}
+    for each in sorted(proofs, key=_score, reverse=True):
+        best.setdefault(each.record, each)
     suggestions = []
-    for id in reversed(order):
-        header = library.store.header(id)
-        if header is None or header.kind != RECIPE:
-            continue
-        record = Record.from_bytes(library.store.get(id))
-        genotype = space.read(_decisions(record))
+    for id, proof in best.items():
+        genotype = _genotype(library, id, space)
         if genotype is not None:
-            reason = f"{learnt.metric} {order[id].value:.4g} on {learnt.name}, {_near(distance)}"
-            suggestions.append(Suggestion(id, names.get(id, id[:12]), genotype, learnt, distance, reason))
+            reason = f"{proof.metric} {proof.value:.4g} on {learnt.name}, {_near(distance)}"
+            suggestions.append(Suggestion(id, names.get(id, id[:SHORT]), genotype, learnt, distance, reason))
     return suggestions
 
 
-def _tells(evidence: Evidence) -> bool:
-    return evidence.role == RECIPE and evidence.value is not None and evidence.metric in METRICS
+def _genotype(library: Library, id: str, space: Space) -> Genotype | None:
+    """A recipe in a space; None where the space cannot express it, or the recipe cannot be read."""
+    header = library.store.header(id)
+    if header is None or header.kind != RECIPE:
+        return None
+    try:
+        told = Record.from_bytes(library.store.get(id)).details["decisions"]
+        return space.read({label: value for label, value in told.items() if _is_plain(value)})
+    except (DamagedFile, SpaceError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | bool) or isinstance(value, int | float) and abs(value) < LARGEST_NUMBER
+
+
+def _tells(evidence: Evidence, learnt: Learnt) -> bool:
+    """Only what one metric measured can be ranked."""
+    measured = evidence.value is not None and evidence.metric == learnt.metric and evidence.metric in METRICS
+    return evidence.role == RECIPE and measured
 
 
 def _score(evidence: Evidence) -> float:
     return METRICS[evidence.metric].sign * evidence.value
-
-
-def _decisions(record: Record) -> Mapping[str, Any]:
-    told = record.details.get("decisions")
-    return told if isinstance(told, dict) else {}
 
 
 def _near(distance: float) -> str:

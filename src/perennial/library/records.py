@@ -27,6 +27,7 @@ BASE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(/[a-z0-9][a-z0-9_-]{0,63}){0,3
 SHORT = 12
 LARGEST_RECORD = 64 * 2**20
 MOST_WEIGHTS = 10_000
+LARGEST_NUMBER = 1e300
 ANNOTATED = {
     "str": (str,),
     "int": (int,),
@@ -128,6 +129,8 @@ class Told:
             for name, value in given.items():
                 if type(value) not in annotated[name]:
                     raise TypeError(f"`{name}` is a {type(value).__name__}")
+                if type(value) in (int, float) and not abs(value) < LARGEST_NUMBER:
+                    raise TypeError(f"`{name}` is out of all bounds")
             return cls(**given)
         except (TypeError, AttributeError) as error:
             raise DamagedFile(f"This is no {cls.__name__} of a library: {error}.") from error
@@ -174,6 +177,8 @@ class Evidence(Told):
         n: rows or seeds that it was measured on.
         seconds: that it cost.
         accepted: whether it became part of the answer.
+        study: that tried what the library suggested; empty where nobody suggested it.
+        told: when, in seconds since 1970; of what one study tells twice, the later holds.
     """
 
     record: str
@@ -188,6 +193,8 @@ class Evidence(Told):
     n: int = 0
     seconds: float = 0.0
     accepted: bool = True
+    study: str = ""
+    told: float = 0.0
 
     @cached_property
     def digest(self) -> str:

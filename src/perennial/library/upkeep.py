@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 
 from perennial.errors import PerennialError
+from perennial.library.base import Swept
 from perennial.library.golden import CLOSE, difference
 from perennial.library.library import Library, model_of
 from perennial.library.records import SHORT, Header, Record
@@ -53,23 +54,6 @@ class Verified:
     orphans: int
 
 
-@dataclass(frozen=True)
-class Swept:
-    """What `gc` removed, or would remove.
-
-    Args:
-        records: ids.
-        blobs: digests.
-        bytes: of the blobs.
-        young: records and blobs that were left because they are younger than the grace.
-    """
-
-    records: tuple[str, ...]
-    blobs: tuple[str, ...]
-    bytes: int
-    young: int
-
-
 def verify(library: Library, sample: int | None = None, seed: int = 0) -> Verified:
     """Reads every blob and compares it with its hash, every record with the index, and replays golden outputs.
 
@@ -79,7 +63,11 @@ def verify(library: Library, sample: int | None = None, seed: int = 0) -> Verifi
         seed: of that choice.
     """
     store, problems = library.store, []
-    needs = _names_of(library)
+    needs, headers, names = _names_of(library), list(library.walk()), store.names()
+    known = {header.id for header in headers}
+    for (base, version), id in names.items():
+        if id not in known and store.header(id) is None:
+            problems.append(Problem("A name points to a record that is gone.", id, (f"{base}@{version}",)))
     sound, blobs = set(), 0
     for blob in store.blobs():
         blobs += 1
@@ -89,20 +77,15 @@ def verify(library: Library, sample: int | None = None, seed: int = 0) -> Verifi
         except PerennialError as error:
             problems.append(Problem(error.what, blob.digest))
     needed: set[str] = set()
-    headers = list(library.walk())
     for header in headers:
         needed.update(header.blobs)
-        lost = [digest for digest in header.blobs if digest not in sound]
+        lost = [digest for digest in header.blobs if digest not in sound and not _is_there(library, digest)]
         told = needs.get(header.id, (header.id[:SHORT],))
         problems += [
             Problem("A blob that a record needs is gone or damaged.", digest, told) for digest in lost
         ]
         if not lost and (what := _disagreement(library, header)):
             problems.append(Problem(what, header.id, told))
-    known = {header.id for header in headers}
-    for (base, version), id in store.names().items():
-        if id not in known:
-            problems.append(Problem("A name points to a record that is gone.", id, (f"{base}@{version}",)))
     replayed, exact = 0, 0
     for header in _chosen(headers, sample, seed):
         if all(digest in sound for digest in header.blobs):
@@ -123,35 +106,16 @@ def gc(library: Library, *, dry_run: bool = False, grace: float = GRACE_SECONDS)
         dry_run: only say what would be removed.
         grace: seconds; what is younger stays.
     """
-    store = library.store
-    headers = {header.id: header for header in library.walk()}
-    reached, asked = set(), list(store.names().values())
-    parents: dict[str, list[str]] = {}
-    for edge in store.edges():
-        parents.setdefault(edge.child, []).append(edge.parent)
-    while asked:
-        id = asked.pop()
-        if id not in reached:
-            reached.add(id)
-            asked += parents.get(id, [])
-    blobs = {blob.digest: blob for blob in store.blobs()}
-    young = 0
-    records = []
-    for id in headers.keys() - reached:
-        if id in blobs and blobs[id].age < grace:
-            young += 1
-        else:
-            records.append(id)
-    kept = {digest for id, header in headers.items() if id not in set(records) for digest in header.blobs}
-    unused = [blob for digest, blob in blobs.items() if digest not in kept]
-    old = [blob for blob in unused if blob.age >= grace]
-    swept = Swept(
-        tuple(sorted(records)), tuple(sorted(blob.digest for blob in old)), sum(blob.size for blob in old),
-        young + len(unused) - len(old),
-    )  # fmt: skip
-    if not dry_run:
-        store.remove(records=swept.records, blobs=swept.blobs)
-    return swept
+    return library.store.sweep(grace, dry_run)
+
+
+def _is_there(library: Library, digest: str) -> bool:
+    """A blob may have been put after the blobs were listed."""
+    try:
+        library.store.get(digest)
+    except PerennialError:
+        return False
+    return True
 
 
 def _names_of(library: Library) -> dict[str, tuple[str, ...]]:

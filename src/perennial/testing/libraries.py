@@ -195,22 +195,35 @@ def _check_nothing_by_half(store: Store) -> None:
             "A commit that fails must leave nothing."
         )
         return
-    raise AssertionError("A name for a record that is not there must be refused.")
+    else:
+        raise AssertionError("A name for a record that is not there must be refused.")
+    try:
+        store.commit(Batch(((some_record(78, weights=("d" * 64,)), Card(1.0)),)))
+    except StoreError:
+        assert store.headers() == before[0], "A commit that fails must leave nothing."
+        return
+    raise AssertionError("A record whose weights are not there must be refused.")
 
 
 def _check_removal(store: Store) -> None:
     named, loose = some_record(1), some_record(500)
     digest = store.put(b"to be removed")
     store.commit(Batch(((loose, Card(1.0)),)))
-    store.remove(records=[named.id, loose.id], blobs=[digest])
+    young = store.sweep(1e9)
+    assert young.records == young.blobs == () and young.young >= 2, "What is young must stay."
+    told = store.sweep(0.0, dry_run=True)
+    assert set(told.records) == {loose.id} and {loose.id, digest} <= set(told.blobs) and told.bytes > 0
+    assert store.header(loose.id) is not None, "A dry run must remove nothing."
+    assert store.sweep(0.0) == told, "A dry run must tell what a sweep does."
     assert store.header(named.id) is not None, "A record that a name points to must stay."
-    assert store.header(loose.id) is None, "A record without a name must be gone."
-    assert digest not in {blob.digest for blob in store.blobs()}, "The blob must be gone."
-    store.remove(names=[("numbers/next", 2)])
+    assert store.header(loose.id) is None, "A record that no name reaches must be gone."
+    assert digest not in {blob.digest for blob in store.blobs()}, "A blob that nothing needs must be gone."
+    store.commit(Batch(((loose, Card(1.0)),), {"loose": loose.id}))
+    assert Record.from_bytes(store.get(loose.id)) == loose, "What was swept can come back."
+    store.forget("numbers/next", 2)
     assert set(store.names("numbers/next")) == {("numbers/next", 1)}, (
         "A name that is taken away must be gone."
     )
     store.commit(Batch(names={"numbers/next": named.id}))
-    assert ("numbers/next", 2) in store.names("numbers/next"), (
-        "The next version follows the newest that is there."
-    )
+    assert ("numbers/next", 3) in store.names("numbers/next"), "A version must not be given twice."
+    assert store.evidence(), "Evidence must stay."

@@ -87,7 +87,7 @@ def _weights_changed(parts: Members, change: Callable[[bytes], bytes]) -> Member
     told = json.loads(parts[MANIFEST])
     for each in told["records"]:
         record = json.loads(parts[f"blobs/{each['id']}"])
-        if record["weights"]:
+        if record["weights"] and "row" in record["source"]:
             old = record["weights"][0]
             data = change(parts[f"blobs/{old}"])
             new = hashlib.sha256(data).hexdigest()
@@ -141,6 +141,29 @@ def _golden_of_others(parts: Members) -> Members:
     return _manifest_changed(parts, change)
 
 
+def _booster_changed(parts: Members, name: str, value: str) -> Members:
+    """The weights of the table's model as a booster, one array of which leads nowhere."""
+
+    def spoilt(data: bytes) -> bytes:
+        states = Weights.from_bytes(data)
+        texts = {
+            key: "\n".join(
+                f"{name}={' '.join(value for _ in line.split(' '))}" if line.startswith(f"{name}=") else line
+                for line in text.split("\n")
+            )
+            for state in states.values()
+            for key, text in state.texts.items()
+        }
+        return Weights(
+            {
+                key: State(dict(state.arrays), {k: texts[k] for k in state.texts})
+                for key, state in states.items()
+            }
+        ).to_bytes()
+
+    return _weights_changed(parts, spoilt)
+
+
 def _huge_arrays(data: bytes) -> bytes:
     """A safetensors header that claims an array far larger than the file."""
     size = int.from_bytes(data[:8], "little")
@@ -181,7 +204,7 @@ ATTACKS: dict[str, Callable[[Path, Members], Path]] = {
     "a bomb in a stored member": _bomb_inside,
     "compressed members": lambda p, m: written(p, m, compression=zipfile.ZIP_DEFLATED),
     "a size that is a lie": _lying_about_size,
-    "an _encrypted member": _encrypted,
+    "an encrypted member": _encrypted,
     "ten thousand members and more": lambda p, m: written(p, {**m, **{f"blobs/{n:064x}": b"" for n in range(10_001)}}),
     "a member twice": lambda p, m: written(p, m, more=[(MANIFEST, m[MANIFEST])]),
     "a wrong hash": lambda p, m: written(p, listed({**m, "blobs/" + "a" * 64: b"x"})),
@@ -229,6 +252,17 @@ ATTACKS: dict[str, Callable[[Path, Members], Path]] = {
         p, _weights_changed(m, lambda data: b"\x80\x04\x95" + b"cos\nsystem\n" * 20)
     ),
     "weights that claim to be huge": lambda p, m: written(p, _weights_changed(m, _huge_arrays)),
+    "a booster whose trees never end": lambda p, m: written(p, _booster_changed(m, "left_child", "0")),
+    "a booster that leads outside": lambda p, m: written(p, _booster_changed(m, "left_child", "900000000")),
+    "evidence of what is not in it": lambda p, m: written(
+        p, _manifest_changed(m, lambda t: t["evidence"].append({**t["evidence"][0], "record": "a" * 64}))
+    ),
+    "a task that nothing was learnt on": lambda p, m: written(
+        p, _manifest_changed(m, lambda t: t["tasks"].append({**t["tasks"][0], "fingerprint": "a" * 64}))
+    ),
+    "a name that commands the terminal": lambda p, m: written(
+        p, _manifest_changed(m, lambda t: t["tasks"][0].update(name="\x1b]0;owned\x07"))
+    ),
     "golden outputs of another model": lambda p, m: written(p, _golden_of_others(m)),
     "a text file": _text_file,
     "an empty file": _empty_file,

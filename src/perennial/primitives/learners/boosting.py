@@ -10,6 +10,7 @@ import numpy as np
 
 from perennial.lang.ops import FitContext, Parameter, State
 from perennial.primitives.learners.base import Predictor, dense, width_of
+from perennial.primitives.learners.booster_text import check_booster
 
 CURVE_EVERY = 10
 LARGEST_NATIVE_LEVELS = 4_000
@@ -152,14 +153,24 @@ class LightGBM(Predictor):
         )
         if index == 0:
             _write_curve(context, history)
-        return booster.model_to_string(num_iteration=_best_round(history), importance_type="gain")
+        text = booster.model_to_string(num_iteration=_best_round(history), importance_type="gain")
+        _Boosters.trust(text)
+        return text
 
 
 class _Boosters:
     """The boosters of the texts that were used last; parsing one costs more than a small prediction."""
 
     _known: ClassVar[dict[int, tuple[str, Any]]] = {}
-    _most = 32
+    _made: ClassVar[dict[int, None]] = {}
+    _most, _most_made = 32, 10_000
+
+    @classmethod
+    def trust(cls, text: str) -> None:
+        """A text that LightGBM wrote in this process need not be checked when it is read."""
+        if len(cls._made) >= cls._most_made:
+            cls._made.pop(next(iter(cls._made)))
+        cls._made[hash(text)] = None
 
     @classmethod
     def get(cls, text: str) -> Any:
@@ -169,6 +180,8 @@ class _Boosters:
         found = cls._known.get(key)
         if found is not None and found[0] == text:
             return found[1]
+        if key not in cls._made:
+            check_booster(text)
         booster = lightgbm.Booster(model_str=text)
         if len(cls._known) >= cls._most:
             cls._known.pop(next(iter(cls._known)))

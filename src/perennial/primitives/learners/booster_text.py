@@ -1,0 +1,142 @@
+"""Whether a text can be a booster of LightGBM: its own reader believes every number and follows every index.
+
+A tree is arrays: for each split its feature, its threshold and its two children, for each leaf a value. Checked are
+the lengths of the arrays, that children come after their parents and are reached once (so every walk ends), that
+features and sets of categories exist, and that the sizes of the trees are those that the head of the text tells.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from perennial.errors import DamagedFile
+
+LARGEST_TEXT, MOST_TREES, MOST_FEATURES, MOST_CLASSES = 2**30, 1_000_000, 10_000_000, 10_000
+HEAD = {
+    "version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective", "feature_names",
+    "feature_infos", "tree_sizes", "monotone_constraints",
+}  # fmt: skip
+OBJECTIVES = re.compile(r"(regression|binary sigmoid:1|multiclass num_class:(\d+))")
+SPLITS = ("split_feature", "threshold", "decision_type", "left_child", "right_child", "split_gain", "internal_value",
+          "internal_weight", "internal_count")  # fmt: skip
+LEAVES = ("leaf_value", "leaf_weight", "leaf_count")
+NEEDED = ("split_feature", "threshold", "decision_type", "left_child", "right_child", "leaf_value")
+CATEGORICAL = 1
+NUMBERS = re.compile(r"[-+0-9.eE naif]*")
+
+
+def check_booster(text: str) -> None:
+    """Refuses a text that LightGBM could not safely read.
+
+    Raises:
+        DamagedFile: with the first thing that is wrong.
+    """
+    try:
+        _check(text)
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
+        raise DamagedFile(
+            f"This is no booster that can be trusted: {error}.",
+            why="LightGBM follows the indices in a model without looking at them.",
+        ) from error
+
+
+def _check(text: str) -> None:
+    if len(text) > LARGEST_TEXT or not text.isascii():
+        raise ValueError("it is too large, or not plain text")
+    start = text.find("\nTree=0\n") + 1
+    end = text.find("end of trees")
+    if not text.startswith("tree\n") or start == 0 or end < start:
+        raise ValueError("it has no head, no trees or no end")
+    head = _pairs(text[:start].split("\n")[1:])
+    if not HEAD >= set(head):
+        raise ValueError(f"its head tells of {sorted(set(head) - HEAD)[0][:40]!r}")
+    classes, at_once, features = (
+        int(head["num_class"]), int(head["num_tree_per_iteration"]), int(head["max_feature_idx"]) + 1,
+    )  # fmt: skip
+    objective = OBJECTIVES.fullmatch(head.get("objective", ""))
+    if (
+        objective is None
+        or int(objective[2] or 1) != classes
+        or classes != at_once
+        or not 1 <= classes <= MOST_CLASSES
+    ):
+        raise ValueError("its objective and its number of classes are not those of one kind of model")
+    if not 1 <= features <= MOST_FEATURES or any(
+        len(head[name].split(" ")) != features for name in ("feature_names", "feature_infos")
+    ):
+        raise ValueError("it does not describe as many features as it says")
+    sizes = [int(size) for size in head["tree_sizes"].split(" ")]
+    if len(sizes) > MOST_TREES or len(sizes) % at_once or min(sizes) < 1 or sum(sizes) != end - start:
+        raise ValueError("the sizes of its trees are not what the head tells")
+    place = start
+    for number, size in enumerate(sizes):
+        tree = text[place : place + size]
+        if not tree.startswith(f"Tree={number}\n"):
+            raise ValueError(f"tree {number} does not begin where the head tells")
+        _check_tree(_pairs(tree.split("\n")[1:]), features)
+        place += size
+
+
+def _pairs(lines: list[str]) -> dict[str, str]:
+    """The `name=value` lines; each name once."""
+    found: dict[str, str] = {}
+    for line in lines:
+        if line:
+            name, equals, value = line.partition("=")
+            if not equals or name in found:
+                raise ValueError(f"the line {line[:40]!r} is not one of a model")
+            found[name] = value
+    return found
+
+
+def _check_tree(tree: dict[str, str], features: int) -> None:
+    leaves, sets = int(tree["num_leaves"]), int(tree["num_cat"])
+    if tree.get("is_linear", "0") != "0" or leaves < 1 or sets < 0:
+        raise ValueError("a tree is of a kind that is not used here")
+    if leaves == 1:
+        if len(_numbers(tree, "leaf_value")) != 1:
+            raise ValueError("a tree without splits has one leaf")
+        return
+    for name in (*SPLITS, *LEAVES):
+        wanted = leaves if name in LEAVES else leaves - 1
+        if name in tree and (tree[name].count(" ") + 1 != wanted):
+            raise ValueError(f"a tree with {leaves} leaves has not {wanted} numbers for {name}")
+    known = {name: _numbers(tree, name) for name in NEEDED}
+    own = np.arange(leaves - 1)
+    children = np.concatenate([known["left_child"], known["right_child"]])
+    inner, outer = children[children >= 0], -1 - children[children < 0]
+    later = all(
+        (known[side][known[side] >= 0] > own[known[side] >= 0]).all()
+        for side in ("left_child", "right_child")
+    )
+    if (
+        not later
+        or not np.array_equal(np.sort(inner), np.arange(1, leaves - 1))
+        or not np.array_equal(np.sort(outer), np.arange(leaves))
+    ):
+        raise ValueError("the children of a tree do not make a tree")
+    split = known["split_feature"]
+    if not ((split >= 0) & (split < features)).all():
+        raise ValueError("a tree splits on a feature that there is not")
+    kinds = known["decision_type"].astype(np.int64)
+    chosen = known["threshold"][(kinds & CATEGORICAL) > 0]
+    if sets or len(chosen):
+        bounds, words = _numbers(tree, "cat_boundaries"), _numbers(tree, "cat_threshold")
+        if (
+            len(bounds) != sets + 1
+            or bounds[0] != 0
+            or (np.diff(bounds) < 0).any()
+            or bounds[-1] != len(words)
+        ):
+            raise ValueError("the sets of categories of a tree are not where it tells")
+        if not ((chosen >= 0) & (chosen < sets)).all():
+            raise ValueError("a tree asks for a set of categories that there is not")
+
+
+def _numbers(tree: dict[str, str], name: str) -> np.ndarray:
+    value = tree[name]
+    if not NUMBERS.fullmatch(value):
+        raise ValueError(f"{name} of a tree are no numbers")
+    return np.fromstring(value, sep=" ") if value else np.zeros(0)
