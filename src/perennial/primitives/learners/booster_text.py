@@ -24,7 +24,16 @@ SPLITS = ("split_feature", "threshold", "decision_type", "left_child", "right_ch
 LEAVES = ("leaf_value", "leaf_weight", "leaf_count")
 NEEDED = ("split_feature", "threshold", "decision_type", "left_child", "right_child", "leaf_value")
 CATEGORICAL = 1
-NUMBERS = re.compile(r"[-+0-9.eE naif]*")
+WHOLE = re.compile(r"-?[0-9]{1,15}( -?[0-9]{1,15})*")
+REAL = r"(?:-?[0-9]{1,400}(?:\.[0-9]{1,40})?(?:e[-+]?[0-9]{1,3})?|-?inf|nan)"
+REALS = re.compile(f"{REAL}( {REAL})*")
+INFORMATION = re.compile(rf"(?:none|\[{REAL}:{REAL}\]|-?[0-9]+(?::-?[0-9]+)*)")
+OF_TREES = {
+    "num_leaves": WHOLE, "num_cat": WHOLE, "split_feature": WHOLE, "decision_type": WHOLE, "left_child": WHOLE,
+    "right_child": WHOLE, "leaf_count": WHOLE, "internal_count": WHOLE, "cat_boundaries": WHOLE, "cat_threshold": WHOLE,
+    "is_linear": WHOLE, "threshold": REALS, "split_gain": REALS, "leaf_value": REALS, "leaf_weight": REALS,
+    "internal_value": REALS, "internal_weight": REALS, "shrinkage": REALS,
+}  # fmt: skip
 
 
 def check_booster(text: str) -> None:
@@ -52,6 +61,13 @@ def _check(text: str) -> None:
     head = _pairs(text[:start].split("\n")[1:])
     if not HEAD >= set(head):
         raise ValueError(f"its head tells of {sorted(set(head) - HEAD)[0][:40]!r}")
+    if head["version"] != "v4" or head["label_index"] != "0":
+        raise ValueError("its head is not one that is written here")
+    for name in ("num_class", "num_tree_per_iteration", "max_feature_idx", "tree_sizes"):
+        if not WHOLE.fullmatch(head[name]):
+            raise ValueError(f"{name} of its head is no whole number")
+    if not all(INFORMATION.fullmatch(each) for each in head["feature_infos"].split(" ")):
+        raise ValueError("its head describes features in a way that is not known")
     classes, at_once, features = (
         int(head["num_class"]), int(head["num_tree_per_iteration"]), int(head["max_feature_idx"]) + 1,
     )  # fmt: skip
@@ -92,6 +108,9 @@ def _pairs(lines: list[str]) -> dict[str, str]:
 
 
 def _check_tree(tree: dict[str, str], features: int) -> None:
+    for name, value in tree.items():
+        if name not in OF_TREES or value and not OF_TREES[name].fullmatch(value):
+            raise ValueError(f"{name[:40]!r} of a tree is not what it should be")
     leaves, sets = int(tree["num_leaves"]), int(tree["num_cat"])
     if tree.get("is_linear", "0") != "0" or leaves < 1 or sets < 0:
         raise ValueError("a tree is of a kind that is not used here")
@@ -136,7 +155,4 @@ def _check_tree(tree: dict[str, str], features: int) -> None:
 
 
 def _numbers(tree: dict[str, str], name: str) -> np.ndarray:
-    value = tree[name]
-    if not NUMBERS.fullmatch(value):
-        raise ValueError(f"{name} of a tree are no numbers")
-    return np.fromstring(value, sep=" ") if value else np.zeros(0)
+    return np.fromstring(tree[name], sep=" ") if tree[name] else np.zeros(0)
