@@ -14,7 +14,7 @@ from perennial.errors import UsageError
 
 RESULT_KEYS = [
     "study", "out", "modality", "problem", "metric", "direction", "baseline", "validation", "test", "human", "seconds",
-    "budget", "trials", "failed", "program", "reused", "report",
+    "budget", "trials", "failed", "program", "reused", "kept", "report",
 ]  # fmt: skip
 
 
