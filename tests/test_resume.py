@@ -64,7 +64,7 @@ def test_killed_at_random_moments_the_store_opens_and_the_same_command_finishes(
     moments = random.Random(kills)
     out, seen = tmp_path / "study", 0
     for _ in range(kills):
-        process = start(out, examples, "--trials", 4, "--workers", 1)
+        process = start(out, examples, "--trials", 3, "--workers", 1)
         time.sleep(moments.uniform(0.5, START_SECONDS))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -73,11 +73,11 @@ def test_killed_at_random_moments_the_store_opens_and_the_same_command_finishes(
             scored = len(History.of(events(out)).records)
             assert scored >= seen, "a scored trial was lost"
             seen = scored
-    done = start(out, examples, "--trials", 4, "--workers", 1)
+    done = start(out, examples, "--trials", 3, "--workers", 1)
     output, talk = done.communicate(timeout=180)
     assert done.returncode == 0, talk
     history = History.of(events(out))
-    assert len(history.records) == 4 and history.test is not None
+    assert len(history.records) == 3 and history.test is not None
     assert sum(event.kind == "opened" for event in events(out)) == 1
 
 

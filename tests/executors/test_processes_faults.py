@@ -216,8 +216,15 @@ def test_row_12_no_room_for_another_process_is_said_in_words(monkeypatch):
 
 def test_a_stopped_worker_does_not_stop_the_supervisor(one):
     worker = run(one, jobs.process_number).result()
-    future = one.submit(job(jobs.array, 1.0, megabytes=64))
-    assert wait_until(lambda: not one.wait(0.01) and one._workers[0].running)
+    for _ in range(20):  # it may have ended before we looked
+        future = one.submit(job(jobs.array, 1.0, megabytes=64))
+        if (
+            wait_until(lambda future=future: one.wait(0.01) or one._workers[0].running, 2.0)
+            and not future.done
+        ):
+            break
+    else:
+        pytest.fail("the worker was never caught at work")
     os.kill(worker, signal.SIGSTOP)  # in the middle of its work, or of sending what it has made
     begin = time.monotonic()
     finish_all(one, [future])
