@@ -111,7 +111,7 @@ def steady(
     log-loss chooses.
 
     Whether a label is right is one bit a row, so on a few hundred rows luck has much to say about accuracy; log-loss
-    sees by how much each row was right. What was measured is in `docs/decisions/14-few-rows-judged-by-labels.md`.
+    sees by how much each row was right. What was measured is in `docs/decisions/0014-few-rows-judged-by-labels.md`.
 
     Args:
         predictions: out-of-fold predictions of the same rows.

@@ -148,8 +148,7 @@ class History:
         """
         known = {record.trial.number: record for record in self.records}
         for record in self.confirmations:
-            for parent in record.trial.parents[:1]:
-                known.setdefault(record.trial.number, known.get(parent, record))
+            known.setdefault(record.trial.number, known.get(record.trial.parents[0], record))
         numbers = (self.chosen or {}).get("members", [])
         return list(
             {known[number].trial.number: known[number] for number in numbers if number in known}.values()

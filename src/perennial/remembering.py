@@ -72,7 +72,7 @@ def keep_solution(library: Library, journal: Journal, task: Task, model: Model, 
             model, task, metric=history.protocol["metric"], baseline=history.common_sense["value"],
             value=judged.get("value", confirmed), n=judged.get("n", history.protocol["train_rows"]),
             interval=(judged["low"], judged["high"]) if judged else None, card=_card(history, seconds),
-            seconds=seconds, described=recalling.description(task),
+            seconds=seconds,
         )  # fmt: skip
     except PerennialError as error:
         _not_kept(journal, error)

@@ -218,7 +218,7 @@ def test_a_snapshot_that_cannot_be_written_does_not_stop_the_study(tmp_path, mon
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(snapshots, "flush_file", full)
+    monkeypatch.setattr(disk, "flush_file", full)
     monkeypatch.setattr(store, "SNAPSHOT_SECONDS", 0.0)
     storage = SQLite(tmp_path)
     assert storage.append("trial", {}) == 4

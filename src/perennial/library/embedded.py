@@ -61,6 +61,7 @@ TABLES = (
     "CREATE INDEX evidence_task ON evidence (task)",
     "CREATE TABLE task (fingerprint TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID",
 )
+HEADER = "id, kind, input, output, weights, card"
 README = """This folder is a library of perennial: what was learnt from tasks, for the tasks that come.
 
 index.db          names, types, evidence, where each record came from
@@ -172,13 +173,13 @@ class Embedded(Store):
         chosen = {name: value for name, value in asked.items() if value}
         where = " AND ".join(["id > ?", *(f"{name} = ?" for name in chosen)])
         rows = self._read(
-            f"SELECT id, kind, input, output, weights, card FROM record WHERE {where} ORDER BY id LIMIT ?",
+            f"SELECT {HEADER} FROM record WHERE {where} ORDER BY id LIMIT ?",
             (after, *chosen.values(), limit),
         )
         return [_header(row) for row in rows]
 
     def header(self, id: str) -> Header | None:
-        rows = self._read("SELECT id, kind, input, output, weights, card FROM record WHERE id = ?", (id,))
+        rows = self._read(f"SELECT {HEADER} FROM record WHERE id = ?", (id,))
         return _header(rows[0]) if rows else None
 
     def names(self, base: str = "") -> dict[tuple[str, int], str]:
@@ -224,13 +225,13 @@ class Embedded(Store):
             for digest in swept.blobs:
                 if self._age(digest) >= grace:
                     self._blobs.delete(digest)
-            self._clear_litter(grace)
+            disk.clear_passing(self._folder, max(grace, LONGEST_WRITE))
 
         self._write(take)
         return found[-1]
 
     def _sweepable(self, database: sqlite3.Connection, grace: float) -> Swept:
-        rows = database.execute("SELECT id, kind, input, output, weights, card FROM record").fetchall()
+        rows = database.execute(f"SELECT {HEADER} FROM record").fetchall()
         headers = {row[0]: _header(row) for row in rows}
         named = [id for (id,) in database.execute("SELECT record FROM name WHERE record IS NOT NULL")]
         edges = [Edge(*row) for row in database.execute("SELECT child, parent, relation FROM edge")]
@@ -250,13 +251,6 @@ class Embedded(Store):
             return time.time() - self._path(digest).stat().st_mtime
         except OSError:
             return 0.0
-
-    def _clear_litter(self, grace: float) -> None:
-        """What a crash left half written."""
-        for path in (self._folder / disk.PASSING).glob("*"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime >= max(grace, LONGEST_WRITE):
-                    path.unlink()
 
     def _refuse_missing(self, batch: Batch) -> None:
         """Under the lock that a sweep takes: what is named must be there."""
@@ -357,12 +351,14 @@ class Embedded(Store):
 
     # -- snapshots -------------------------------------------------------------------------------------------------
 
-    def _copy(self, number: int) -> Path:
-        return self._folder / SNAPSHOTS / f"index.{number}.db"
+    @property
+    def _copies(self) -> list[Path]:
+        """Of the index, the newest first."""
+        return [self._folder / SNAPSHOTS / f"index.{number}.db" for number in range(1, KEPT + 1)]
 
     def _snapshot(self) -> None:
         """A copy of the index, unless there is a young one or nothing has changed since."""
-        newest, index = self._copy(1), self._folder / INDEX
+        newest, index = self._copies[0], self._folder / INDEX
         if newest.exists():
             taken = newest.stat().st_mtime
             if time.time() - taken < SNAPSHOT_SECONDS or index.stat().st_mtime <= taken:
@@ -372,12 +368,7 @@ class Embedded(Store):
         newest.parent.mkdir(exist_ok=True)
         unfinished.unlink(missing_ok=True)
         self._connection().execute("VACUUM INTO ?", (str(unfinished),))
-        disk.flush_file(unfinished)
-        for number in range(KEPT - 1, 0, -1):
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(self._copy(number), self._copy(number + 1))
-        os.replace(unfinished, newest)
-        disk.flush_folder(newest.parent)
+        disk.keep_newest(unfinished, self._copies)
 
     def _restore(self, cause: object) -> None:
         """Moves a damaged index aside, takes the newest good snapshot, and adds what the blobs say of themselves.
@@ -397,8 +388,7 @@ class Embedded(Store):
             for suffix in ("", "-journal"):
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(f"{index}{suffix}", f"{aside}{suffix}")
-            copies = [self._copy(number) for number in range(1, KEPT + 1)]
-            kept = next((copy for copy in copies if _is_good(copy)), None)
+            kept = next((copy for copy in self._copies if _is_good(copy)), None)
             if kept is not None:
                 disk.write_durably(self._folder, index, kept.read_bytes())
             self._database = self._connected()

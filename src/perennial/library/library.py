@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 from perennial.errors import DamagedFile, UsageError
 from perennial.lang import parse, to_source
 from perennial.library.base import Store
+from perennial.library.description import description
 from perennial.library.embedded import Embedded
 from perennial.library.golden import golden_bytes, probes
 from perennial.library.records import (
@@ -114,7 +115,6 @@ class Library:
     def keep(
         self, model: Model, task: Task, *, metric: str, baseline: float | None, value: float | None,
         interval: tuple[float, float] | None = None, n: int = 0, card: Card | None = None, seconds: float = 0.0,
-        described: Mapping[str, float] | None = None,
     ) -> str:  # fmt: skip
         """Keeps a model as the solution of a task, with golden outputs, and gives its name.
 
@@ -128,7 +128,6 @@ class Library:
             n: rows that it was measured on.
             card: what is known of its making; the task and the golden outputs are added.
             seconds: that it took to grow.
-            described: figures by which the task is compared with others.
         """
         golden = self.store.put(golden_bytes(model, probes(task)))
         record = self.record_of(model)
@@ -136,7 +135,7 @@ class Library:
         low, high = interval or (None, None)
         learnt = Learnt(
             task.fingerprint, task.name, task.modality, task.problem, str(task.input_type), str(task.output_type),
-            task.rows, metric, baseline, dict(described or {}),
+            task.rows, metric, baseline, description(task),
         )  # fmt: skip
         proof = Evidence(
             record.id, task.fingerprint, "solution", metric, value, low=low, high=high, n=n, seconds=seconds

@@ -24,6 +24,7 @@ from perennial.compiler import heads
 from perennial.errors import DamagedFile, PerennialError, UsageError, WorkerError
 from perennial.executors import Job, Processes
 from perennial.lang import parse, parse_type
+from perennial.library.base import reachable
 from perennial.library.golden import CLOSE, difference
 from perennial.library.library import Library, model_of
 from perennial.library.records import (
@@ -80,24 +81,26 @@ def pack(library: Library, references: Sequence[str], path: str | Path) -> list[
         UsageError: a reference stands for nothing.
         DamagedFile: a part of a record has changed.
     """
-    names = _matching(library, references)
-    ids = _with_parents(library, [id for _, _, id in names] + _ids(library, references))
-    headers = {id: library.store.header(id) for id in ids}
-    files = {digest: library.store.get(digest) for id in ids for digest in headers[id].blobs}
-    own, fingerprints = set(ids), {headers[id].card.task for id in ids}
+    store = library.store
+    names, edges = _matching(library, references), store.edges()
+    asked = [id for _, _, id in names] + [library.find(each) for each in references if not _is_pattern(each)]
+    found = {id: store.header(id) for id in sorted(reachable(asked, edges))}
+    headers = {id: header for id, header in found.items() if header is not None}
+    files = {digest: store.get(digest) for header in headers.values() for digest in header.blobs}
+    fingerprints = {header.card.task for header in headers.values()}
     evidence = sorted(
-        (each for id in ids for each in library.store.evidence(record=id) if each.task in fingerprints),
+        (each for id in headers for each in store.evidence(record=id) if each.task in fingerprints),
         key=lambda each: each.digest,
     )
     manifest = {
         "perennial": VERSION,
-        "records": [{"id": id, "card": headers[id].card.to_json()} for id in ids],
+        "records": [{"id": id, "card": header.card.to_json()} for id, header in headers.items()],
         "names": [[base, id] for base, _, id in names],
         "edges": [
-            [edge.child, edge.parent, edge.relation] for edge in library.store.edges() if {edge.child, edge.parent} <= own
+            [edge.child, edge.parent, edge.relation] for edge in edges if {edge.child, edge.parent} <= headers.keys()
         ],
         "evidence": [each.to_json() for each in evidence],
-        "tasks": [task.to_json() for task in library.store.tasks() if task.fingerprint in fingerprints],
+        "tasks": [task.to_json() for task in store.tasks() if task.fingerprint in fingerprints],
         "blobs": [{"sha256": digest, "size": len(files[digest])} for digest in sorted(files)],
     }  # fmt: skip
     _write(
@@ -186,7 +189,7 @@ def _matching(library: Library, references: Sequence[str]) -> list[tuple[str, in
     known = [(base, version, id) for (base, version), id in library.store.names().items()]
     chosen = set() if references else set(known)
     for reference in references:
-        if any(sign in reference for sign in "*?["):
+        if _is_pattern(reference):
             found = {entry for entry in known if fnmatchcase(entry[0], reference)}
             if not found:
                 raise UsageError(f"No name looks like {reference!r}.", todo="See: perennial library list")
@@ -197,24 +200,8 @@ def _matching(library: Library, references: Sequence[str]) -> list[tuple[str, in
     return sorted(chosen)
 
 
-def _ids(library: Library, references: Sequence[str]) -> list[str]:
-    return [
-        library.find(reference) for reference in references if not any(sign in reference for sign in "*?[")
-    ]
-
-
-def _with_parents(library: Library, ids: Iterable[str]) -> list[str]:
-    """The records and all that they were made from, as far as the library still has them."""
-    parents: dict[str, list[str]] = {}
-    for edge in library.store.edges():
-        parents.setdefault(edge.child, []).append(edge.parent)
-    found, asked = set(), list(ids)
-    while asked:
-        id = asked.pop()
-        if id not in found and library.store.header(id) is not None:
-            found.add(id)
-            asked += parents.get(id, [])
-    return sorted(found)
+def _is_pattern(reference: str) -> bool:
+    return any(sign in reference for sign in "*?[")
 
 
 def _write(path: Path, members: Mapping[str, bytes]) -> None:

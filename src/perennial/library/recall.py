@@ -11,7 +11,6 @@ asked less, and never not at all.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from perennial.errors import DamagedFile, SpaceError
+from perennial.library.description import description
 from perennial.library.library import Library
 from perennial.library.records import LARGEST_NUMBER, SHORT, Evidence, Learnt, Record
 from perennial.metrics import METRICS
@@ -56,32 +56,6 @@ class Suggestion:
     task: Learnt
     distance: float
     reason: str
-
-
-def description(task: Task) -> dict[str, float]:
-    """Figures by which tasks are compared.
-
-    >>> told = description(Task.from_data(([[1.0, 2.0]] * 8 + [[3.0, 4.0]] * 8, ["a", "b"] * 8)))
-    >>> round(told["rows"], 2), told["classes"]
-    (2.77, 2.0)
-    """
-    columns = list(task.inputs.values())
-    kinds: dict[str, int] = {}
-    for column in task.schema.columns:
-        kinds[column.kind] = kinds.get(column.kind, 0) + 1
-    told = {
-        "rows": math.log(max(1, task.rows)),
-        "cells": math.log(max(1, sum(math.prod(column.shape[1:]) for column in columns))),
-        **{f"{kind} columns": math.log1p(count) for kind, count in sorted(kinds.items())},
-        "classes": float(len(task.schema.classes)),
-        "missing": float(np.mean([_missing(column) for column in columns])) if columns else 0.0,
-    }
-    if task.problem in ("binary", "multiclass"):
-        shares = np.bincount(task.target[task.target >= 0]) / max(1, task.rows)
-        told["imbalance"] = float(
-            1.0 + (shares[shares > 0] * np.log(shares[shares > 0])).sum() / math.log(max(2, len(shares)))
-        )
-    return told
 
 
 def suggest(library: Library, task: Task, space: Space) -> list[Suggestion]:
@@ -210,15 +184,3 @@ def _score(evidence: Evidence) -> float:
 
 def _near(distance: float) -> str:
     return "the same data" if distance == 0.0 else f"a task at distance {distance:.2f}"
-
-
-def _missing(column: np.ndarray) -> float:
-    if column.dtype == object:
-        return float(np.mean([value is None for value in column]))
-    return (
-        float(np.isnan(column).mean())
-        if column.dtype.kind == "f"
-        else float((column < 0).mean())
-        if column.dtype.kind == "i"
-        else 0.0
-    )

@@ -1,8 +1,9 @@
 """Several engines under one time budget, side by side in two processes.
 
-The others have a moment first, so that easy tasks are answered at once, and longer while the first is not ready.
-Then the first runs in this process. When it has not ended after a second, the others start in a worker process. Whoever has a complete program that
-it holds for final ends the search. (Portfolios of algorithms; Huberman, Lukose and Hogg 1997.)
+The others have a moment first, so that easy tasks are answered at once, and longer while the first is not ready. Then
+the first runs in this process. When it has not ended after a second, the others start in a worker process.
+Whoever has a complete program that it holds for final ends the search. (Portfolios of algorithms; Huberman, Lukose and
+Hogg 1997.)
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from perennial.lang import (
     Text,
     Type,
 )
+from perennial.trainers.base import rows_of
 from perennial.weights import Weights
 
 __all__ = ["check_encoder", "check_learner", "easy_target", "records_of", "round_trip", "table"]
@@ -99,7 +100,7 @@ def check_encoder(
     blinded = word.fit(tuple(_blinded(value) for value in inputs), _shuffled(target), context, **parameters)
     assert _same_state(state, blinded), f"{word.name} learnt from rows beyond the training rows."
     for rows in (slice(ROWS - 1, ROWS), slice(0, 0)):
-        part = word.call(*[_rows(value, rows) for value in inputs], state=state, **parameters)
+        part = word.call(*[rows_of(value, rows) for value in inputs], state=state, **parameters)
         assert _equal(part, given[rows]), f"{word.name}: a row's values depend on the rows beside it."
 
 
@@ -252,10 +253,6 @@ def _blinded(value: Any) -> Any:
 
 def _shuffled(target: np.ndarray) -> np.ndarray:
     return target[np.concatenate([np.arange(TRAIN), np.arange(ROWS - TRAIN)])]
-
-
-def _rows(value: Any, rows: slice) -> Any:
-    return {name: column[rows] for name, column in value.items()} if isinstance(value, dict) else value[rows]
 
 
 def _copied(value: Any) -> Any:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from perennial.compiler import compiled, original_states
 from perennial.lang import Call, FitContext, Lambda, Learner, Network, Program, State, evaluate, typed
 from perennial.lang.ops import Op
@@ -75,7 +73,7 @@ def fitted_words(program: Program) -> list[Op]:
     ]
 
 
-def _rows(value: Any, places: np.ndarray) -> Any:
+def rows_of(value: Any, places: Any) -> Any:
     """Some rows of an array, or of each column of a record."""
     if isinstance(value, Mapping):
         return {name: column[places] for name, column in value.items()}
@@ -104,7 +102,7 @@ def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNet
             return result
         states[node.hash] = fit_network(op, values, data.target, own, parameters)
         if node is outermost and context.wanted is not None:
-            values = tuple(_rows(value, context.wanted) for value in values)
+            values = tuple(rows_of(value, context.wanted) for value in values)
         return op.call(*values, state=states[node.hash], **parameters)
 
     predictions = evaluate(joined, *data.arguments, apply=apply, max_size=MOST_STEPS)

@@ -6,6 +6,8 @@ import contextlib
 import os
 import shutil
 import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from perennial.errors import StoreError
@@ -72,11 +74,31 @@ def flush_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def clear_passing(folder: Path) -> None:
-    """Removes what a crash left half written; only the one writer may call this."""
+def clear_passing(folder: Path, age: float = 0.0) -> None:
+    """Removes what a crash left half written.
+
+    Args:
+        folder: whose `tmp` is cleared.
+        age: seconds; what is younger stays. Only where there is one writer may this be 0.
+    """
     for path in (folder / PASSING).glob("*"):
         with contextlib.suppress(OSError):
-            path.unlink()
+            if age == 0.0 or time.time() - path.stat().st_mtime >= age:
+                path.unlink()
+
+
+def keep_newest(unfinished: Path, copies: Sequence[Path]) -> None:
+    """Makes a file that is whole the first of some rotating copies; the last one makes room for it.
+
+    Raises:
+        OSError: it could not be done.
+    """
+    flush_file(unfinished)  # SQLite does not flush what it vacuums into
+    for older, newer in zip(reversed(copies), reversed(copies[:-1]), strict=False):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(newer, older)
+    os.replace(unfinished, copies[0])
+    flush_folder(copies[0].parent)
 
 
 def prepare(folder: Path) -> None:

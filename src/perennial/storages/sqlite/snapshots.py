@@ -12,7 +12,7 @@ from pathlib import Path
 
 from perennial.errors import DamagedFile
 from perennial.storages.sqlite import journal
-from perennial.storages.sqlite.disk import PASSING, flush_file, flush_folder
+from perennial.storages.sqlite.disk import PASSING, flush_folder, keep_newest
 
 DATABASE, FOLDER, KEPT = "study.db", "snapshots", 3
 PAGE_SIZE, PAGE_COUNT = slice(16, 18), slice(28, 32)
@@ -36,12 +36,7 @@ def take(database: sqlite3.Connection, folder: Path) -> None:
     database.execute("VACUUM INTO ?", (str(unfinished),))
     if len(_good_rows(unfinished)) != number_of_events:
         raise journal.Damaged("the copy does not hold what the journal should")
-    flush_file(unfinished)  # SQLite does not flush what it vacuums into
-    for number in range(KEPT - 1, 0, -1):
-        if _copy(folder, number).exists():
-            os.replace(_copy(folder, number), _copy(folder, number + 1))
-    os.replace(unfinished, newest)
-    flush_folder(newest.parent)
+    keep_newest(unfinished, [_copy(folder, number) for number in range(1, KEPT + 1)])
 
 
 def most(folder: Path) -> int:
