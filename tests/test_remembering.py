@@ -127,6 +127,17 @@ def test_a_study_that_has_ended_can_be_kept_later(tmp_path):
         assert ("table-5/recipe-1", 1) in library.store.names()
 
 
+def test_a_study_is_kept_once_in_each_of_two_libraries(tmp_path):
+    settings = {"trials": 2, "workers": 0, "out": tmp_path / "s"}
+    grow(table(5), **settings, library=tmp_path / "one")
+    for _ in range(2):
+        grow(table(5), **settings, library=tmp_path / "other")
+    places = [entry["library"] for entry in history(tmp_path / "s").kept]
+    assert len(places) == 2 and len(set(places)) == 2
+    with Library(tmp_path / "other") as library:
+        assert len(library.store.evidence()) == len(Library(tmp_path / "one").store.evidence())
+
+
 def test_a_study_that_goes_on_keeps_the_suggestions_that_it_began_with(two, tmp_path):
     folder, _ = two
     grow(table(3), trials=2, workers=0, out=tmp_path / "s", library=folder / "library")

@@ -77,8 +77,9 @@ def keep_solution(library: Library, journal: Journal, task: Task, model: Model, 
     except PerennialError as error:
         _not_kept(journal, error)
         return
-    if name not in (entry["name"] for entry in history.kept):
-        journal.emit("kept", name=name, library=library.store.place)
+    told = {"name": name, "library": library.store.place}
+    if told not in history.kept:
+        journal.emit("kept", **told)
 
 
 def kept_in(library: Library, history: History) -> bool:
