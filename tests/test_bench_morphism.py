@@ -20,9 +20,10 @@ SEARCH = [record(130.0, 0.5), record(160.0, None), record(190.0, 0.7), record(22
 
 
 def test_time_counts_from_the_beginning_of_the_search_to_the_first_trial_that_is_as_good():
-    assert morphism.as_good_after(SEARCH, 0.7, start=100.0) == 90.0
-    assert morphism.as_good_after(SEARCH, 0.75, start=100.0) == 150.0
-    assert morphism.as_good_after(SEARCH, 0.9, start=100.0) is None
+    curve = morphism._curve(SEARCH, 100.0)
+    assert morphism.as_good_after(curve, 0.7) == 90.0
+    assert morphism.as_good_after(curve, 0.75) == 150.0
+    assert morphism.as_good_after(curve, 0.9) is None
 
 
 def test_the_curve_holds_the_trials_that_were_better_than_all_before():
@@ -40,22 +41,28 @@ def test_a_search_that_never_gets_there_counts_as_slower_than_any(monkeypatch):
     assert bar["value"] is None and not bar["ok"]
 
 
-def test_both_searches_differ_in_where_weights_start_only(monkeypatch, tmp_path):
+def test_both_searches_differ_in_where_weights_start_only_and_neither_is_run_twice(monkeypatch, tmp_path):
     asked = []
 
-    def searched(task, seed, seconds, inherit):
-        asked.append((task, seed, seconds, inherit))
+    def searched(path, seed, seconds, inherit):
+        asked.append((path, seed, seconds, inherit))
         score = 0.8 if inherit else 0.6
         records = [record(10.0, 0.4), record(50.0 if inherit else 90.0, score)]
-        told = {"records": records, "start": 0.0, "value": score, "test": score, "trials": 2, "failed": 0}
-        return told | {"error": None, "curve": morphism._curve(records, 0.0)}
+        told = {"value": score, "test": score, "trials": 2, "failed": 0, "error": None}
+        return told | {"curve": morphism._curve(records, 0.0)}
 
     monkeypatch.setattr(morphism, "_searched", searched)
-    monkeypatch.setattr(morphism.Task, "from_data", lambda *_, **__: "task")
-    row = morphism._compared(tmp_path, 3, 100.0)
-    assert sorted(asked, key=str) == [("task", 3, 100.0, False), ("task", 3, 100.0, True)]
+    for _ in range(2):
+        row = morphism._compared(tmp_path, 3, 100.0, Kept(tmp_path / "kept.jsonl"))
+    assert asked == [(tmp_path, 3, 100.0, False), (tmp_path, 3, 100.0, True)]
     assert row["as_good_after"] == 50.0
     assert (row["scratch_value"], row["inherited_value"]) == (0.6, 0.8)
+
+
+def test_one_short_search_of_each_kind_on_images(class_folders):
+    rows = [morphism._searched(class_folders("a"), 0, 4.0, inherit) for inherit in (False, True)]
+    assert all(row["trials"] >= 1 for row in rows)
+    assert all(seconds <= 30.0 for row in rows for seconds, _ in row["curve"])
 
 
 def test_it_asks_for_images(tmp_path):

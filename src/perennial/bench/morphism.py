@@ -41,14 +41,10 @@ def run(
         seconds: for each search.
         seeds: repetitions.
         only: names of sets; without any the subset of CIFAR-10 where it is there.
-        kept: results of earlier runs.
+        kept: searches of earlier runs.
     """
     seconds = seconds or DEFAULT_SECONDS
-    rows = [
-        kept.of({"set": path.name, "seed": seed, "seconds": seconds}, partial(_compared, path, seed, seconds))
-        for path in sets_of(data, only)
-        for seed in range(seeds)
-    ]
+    rows = [_compared(path, seed, seconds, kept) for path in sets_of(data, only) for seed in range(seeds)]
     shares = [row["as_good_after"] / seconds if row["as_good_after"] is not None else np.inf for row in rows]
     middle = float(np.median(shares))
     name = f"minutes (median of {len(rows)}) until inherited weights are as good as {seconds / 60:g} without"
@@ -60,33 +56,38 @@ def run(
     }
 
 
-def as_good_after(records: Sequence[Record], goal: float, start: float) -> float | None:
-    """Seconds until a trial is as good as the goal; `None` when none is.
+def as_good_after(curve: Sequence[Sequence[float]], goal: float) -> float | None:
+    """Seconds until a search is as good as the goal; `None` when it never is.
 
     Args:
-        records: of one search.
-        goal: a score, larger is better.
-        start: the second of the study at which the search began.
+        curve: second and score of each trial that was better than all before it; larger is better.
+        goal: a score.
+
+    >>> as_good_after([[30.0, 0.5], [90.0, 0.7]], 0.6), as_good_after([[30.0, 0.5]], 0.6)
+    (90.0, None)
     """
-    reached = [record.at - start for record in records if record.trial.usable and record.trial.score >= goal]
-    return round(min(reached), 1) if reached else None
+    return next((second for second, score in curve if score >= goal), None)
 
 
-def _compared(path: Path, seed: int, seconds: float) -> dict[str, Any]:
-    task = Task.from_data(str(path), allow_overlap=True)
-    scratch, inherited = (_searched(task, seed, seconds, inherit) for inherit in (False, True))
-    goal = max((record.trial.score for record in scratch["records"] if record.trial.usable), default=np.inf)
+def _compared(path: Path, seed: int, seconds: float, kept: Kept) -> dict[str, Any]:
+    scratch, inherited = (
+        kept.of(
+            {"set": path.name, "seed": seed, "seconds": seconds, "inherited weights": inherit},
+            partial(_searched, path, seed, seconds, inherit),
+        )
+        for inherit in (False, True)
+    )
+    goal = scratch["curve"][-1][1] if scratch["curve"] else np.inf
     row: dict[str, Any] = {"set": path.name, "seed": seed, "seconds": seconds}
-    row["as_good_after"] = as_good_after(inherited["records"], goal, inherited["start"])
+    row["as_good_after"] = as_good_after(inherited["curve"], goal)
     for name, found in (("scratch", scratch), ("inherited", inherited)):
-        row |= {
-            f"{name}_{key}": found[key] for key in ("value", "test", "trials", "failed", "error", "curve")
-        }
+        row |= {f"{name}_{key}": told for key, told in found.items()}
     return row
 
 
-def _searched(task: Task, seed: int, seconds: float, inherit: bool) -> dict[str, Any]:
-    """One search: its records, the best value, and that model's value on the test images."""
+def _searched(path: Path, seed: int, seconds: float, inherit: bool) -> dict[str, Any]:
+    """One search: its curve, the best value, and that model's value on the test images."""
+    task = Task.from_data(str(path), allow_overlap=True)
     strategy = partial(
         RegularizedEvolution, population=POPULATION, sample=SAMPLE, initial=INITIAL, inherit=inherit
     )
@@ -101,8 +102,6 @@ def _searched(task: Task, seed: int, seconds: float, inherit: bool) -> dict[str,
         records = study.search(study.strategy, screening, seconds=seconds, limit=limit)
         best = study.best
         return {
-            "records": records,
-            "start": start,
             "value": None if best is None else best.value,
             "test": None if best is None or task.test is None else _tested(study, best),
             "trials": len(records),
@@ -118,13 +117,13 @@ def _tested(study: Study, best: Record) -> float:
 
 
 def _curve(records: Sequence[Record], start: float) -> list[list[float]]:
-    """Second of the search and value of each trial that was better than all before it."""
+    """Second of the search and score of each trial that was better than all before it."""
     found: list[list[float]] = []
     best = -np.inf
     for record in sorted(records, key=lambda each: each.at):
         if record.trial.usable and record.trial.score > best:
             best = record.trial.score
-            found.append([round(record.at - start, 1), record.value])
+            found.append([round(record.at - start, 1), best])
     return found
 
 
