@@ -7,8 +7,9 @@ from importlib.resources import files
 import pytest
 
 from perennial import charts, report
-from perennial.history import History
+from perennial.history import History, Record
 from perennial.storages import SQLite
+from perennial.trial import Trial
 
 LARGEST_BYTES = 3 * 2**20
 
@@ -120,6 +121,15 @@ def test_status_tells_how_well_the_workers_were_used(history):
     told = report.status(history)
     assert told["state"] == "finished" and told["trials"] == 3
     assert told["between_trials"] is None or 0 <= told["between_trials"] < 1
+
+
+def test_the_share_between_trials_counts_every_stage_of_the_search_and_both_workers():
+    def ran(stage, end, seconds):
+        return Record(Trial(0, None, "h", status="scored", seconds=seconds, stage=stage), "x", 0.5, at=end)
+
+    told = History(sessions=[{"workers": 2}])
+    told.records = [ran("overfit", 4.0, 4.0), ran("tune", 6.0, 3.0), ran("regularise", 10.0, 5.0)]
+    assert report.between_trials(told) == pytest.approx(1 - 12 / 20)
 
 
 def test_a_table_lines_up():

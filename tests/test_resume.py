@@ -153,7 +153,7 @@ def test_a_tiny_budget_still_returns_the_baseline_or_better_on_time(tmp_path, ex
         cwd=tmp_path,
     )
     assert done.returncode in (0, 4)
-    assert time.monotonic() - begin < seconds + 8
+    assert time.monotonic() - begin < seconds + 30  # a study that ignores its clock, not a slow machine
     told = json.loads(done.stdout)
     assert (tmp_path / "s" / "best").is_dir() and told["baseline"] is not None
     if done.returncode == 4:

@@ -5,6 +5,8 @@ import pytest
 
 from perennial import Study, Task, report
 from perennial.errors import StudyChanged, UsageError
+from perennial.evaluate import Bench
+from perennial.executors import Inline
 from perennial.lang import Lambda, Var, call
 from perennial.primitives import vocabulary
 from perennial.spaces import integer, real
@@ -40,6 +42,35 @@ def failing():
     row, words = Var("row"), vocabulary()
     program = call(words["tfidf"], call(words["texts"], row), words=integer("words", 1, 3))
     return Space(Lambda(("row",), call(words["linear"], program, penalty=real("penalty", 1.0, 100.0))))
+
+
+class OneSlow(Inline):
+    """The first of two workers is busy until the other one has ended so many jobs."""
+
+    def __init__(self, shared, after):
+        super().__init__(shared)
+        self.slow, self.after = None, after
+
+    def submit(self, job):
+        future = super().submit(job)
+        if self.slow is None:
+            self._finished.remove(future)
+            self.slow = [future]
+        return future
+
+    def wait(self, timeout):
+        if self.after <= 0 and self.slow:
+            ended, self.slow = self.slow, []
+            return ended
+        ended = super().wait(timeout)
+        self.after -= len(ended)
+        return ended
+
+
+def with_one_slow(after, **settings):
+    made = study(workers=2, **settings)
+    made._executor = OneSlow(Bench(made.training, made.protocol, made.metric), after)
+    return made
 
 
 def study(**settings):
@@ -146,6 +177,48 @@ def test_a_confirmation_is_no_trial_and_the_strategy_does_not_hear_of_it():
             done.history.confirmations == [record] and len(done.replicas(record)) == len(record.weights) > 0
         )
         assert len(done.predictions(record)) == len(done.covered(1, None))
+
+
+def test_a_worker_that_a_step_leaves_idle_follows_the_strategy_meanwhile():
+    with with_one_slow(after=3) as busy:
+        heard, proposals = [], busy.strategy.ask(1)
+        busy.strategy.tell = heard.append
+        records = busy.search(Listed(proposals), Screening("overfit", fold_limit=1), seconds=60, meanwhile=60)
+        assert [record.trial.genotype for record in records] == [proposals[0].genotype]
+        stages = [record.trial.stage for record in busy.history.records]
+        assert stages == ["tune"] * 3 + ["overfit"] and len(heard) == 4
+        assert {record.folds for record in busy.history.records} == {(None, 1)}
+
+
+def test_what_an_idle_worker_began_is_gathered_by_the_next_step():
+    with with_one_slow(after=2) as busy:
+        proposals = busy.strategy.ask(3)
+        [first] = busy.search(Listed(proposals[:1]), Screening("overfit"), seconds=60, meanwhile=60)
+        assert len(busy._running) == 1
+        again = busy.search(
+            Listed(proposals[1:]), Screening("confirm", fold_seed=1, kind="confirm"), seconds=60
+        )
+        assert [record.trial.genotype for record in again] == [each.genotype for each in proposals[1:]]
+        assert busy._running == {} and first.trial.number == 2
+        numbers = [record.trial.number for record in [*busy.history.records, *busy.history.confirmations]]
+        assert sorted(numbers) == list(range(len(numbers)))
+
+
+def test_a_single_job_loses_no_candidate_that_ends_beside_it():
+    with with_one_slow(after=2) as busy:
+        busy.search(Listed(busy.strategy.ask(1)), Screening("overfit"), seconds=60, meanwhile=60)
+        known = len(busy.history.records)
+        [best] = busy.history.scored[:1]
+        arguments = {"source": best.source, "blobs": busy.replicas(best), "inputs": busy.training.inputs}
+        assert len(busy.call("predict", arguments)) == busy.training.rows
+        assert len(busy.history.records) == known + 1 and busy._running == {}
+
+
+def test_with_a_budget_of_trials_nothing_runs_out_of_order():
+    with with_one_slow(after=0) as busy:
+        busy.deterministic = True
+        busy.search(Listed(busy.strategy.ask(3)), Screening("overfit"), seconds=60, meanwhile=60)
+        assert [record.trial.stage for record in busy.history.records] == ["overfit"] * 3
 
 
 def test_no_opener_fails_on_a_table_with_every_kind_of_column():

@@ -132,7 +132,7 @@ def status(history: History) -> dict[str, Any]:
     """Where a study stands, and which part of the workers' time went to candidates.
 
     `between_trials` is the share of the search in which a worker had nothing to do; it counts from the first candidate
-    to the last.
+    to the last, over all stages.
     """
     best = history.chosen or ({"value": history.best.value} if history.best else None)
     best = history.current if history.found else best
@@ -155,7 +155,7 @@ def status(history: History) -> dict[str, Any]:
 
 def between_trials(history: History) -> float | None:
     """The idle share of the workers' time, from the start of the first candidate of the search to the last one's end."""
-    runs = [record for record in history.records if record.trial.stage == "tune"]
+    runs = history.records
     if len(runs) < 2 or not history.sessions:
         return None
     start = min(record.at - record.trial.seconds for record in runs)

@@ -69,25 +69,6 @@ class Listed:
         """Nothing to learn."""
 
 
-class _Queue:
-    """Proposals of a source, one asked for ahead of need, so that no worker waits for a strategy to think."""
-
-    def __init__(self, source: Source, trials: int | None) -> None:
-        self._source, self._left = source, float("inf") if trials is None else trials
-        self._ready: list[Proposal] = []
-
-    def prefetch(self) -> None:
-        """Asks for the next proposal, if there may be one."""
-        if not self._ready and self._left > 0:
-            self._ready = self._source.ask(1)
-            self._left -= len(self._ready)
-
-    def take(self) -> Proposal | None:
-        """The next proposal, or None when the source has nothing now."""
-        self.prefetch()
-        return self._ready.pop(0) if self._ready else None
-
-
 @dataclass(frozen=True)
 class Screening:
     """How candidates of one stage are judged.
@@ -105,6 +86,44 @@ class Screening:
     fold_limit: int | None = None
     kind: str = "trial"
     keep: bool = False
+
+
+class _Errand:
+    """What one search has to do: proposals of a source, one asked for ahead of need, and until when they may begin.
+
+    Args:
+        source: proposes, and hears what became of it.
+        screening: how candidates are judged.
+        seconds: from now, in which they must end.
+        limit: seconds for one of them.
+        least: none begins with less time than this.
+        trials: at most so many.
+    """
+
+    def __init__(
+        self, source: Source, screening: Screening, seconds: float, limit: float, least: float, trials: float
+    ) -> None:
+        self.source, self.screening = source, screening
+        self._end, self._limit, self._least, self._left = time.monotonic() + seconds, limit, least, trials
+        self._ready: list[Proposal] = []
+
+    def prefetch(self) -> None:
+        """Asks for the next proposal, if there may be one, so that no worker waits for a strategy to think."""
+        if not self._ready and self._left > 0:
+            self._ready = self.source.ask(1)
+            self._left -= len(self._ready)
+
+    def take(self) -> Proposal | None:
+        """The next proposal, or None when there is nothing now or no time for it."""
+        if time.monotonic() >= self._end - self._least:
+            return None
+        self.prefetch()
+        return self._ready.pop(0) if self._ready else None
+
+    @property
+    def seconds(self) -> float:
+        """For a candidate that begins now."""
+        return min(self._limit, self._end - time.monotonic())
 
 
 class Clock:
@@ -181,6 +200,7 @@ class Study:
         self.doing = "starting"
         self.deterministic = False
         self._executor: Executor | None = None
+        self._running: dict[Future, _Running] = {}
         self._stop_at: float | None = None
         self.journal.check(task)
         known = self.history.protocol.get("settings")
@@ -286,6 +306,7 @@ class Study:
         trials: int | None = None,
         limit: float = float("inf"),
         least: float = 0.0,
+        meanwhile: float = 0.0,
     ) -> list[Record]:
         """Asks, evaluates and tells until the source has nothing left, or time or trials are used up.
 
@@ -296,69 +317,90 @@ class Study:
             trials: at most so many candidates.
             limit: seconds for one candidate.
             least: no candidate begins with less time than this.
+            meanwhile: for so many seconds from now, workers that the source leaves idle follow the strategy. What they
+                have begun goes on when this call returns, and the next one gathers it. Not with a budget of trials,
+                where the order of things must not depend on their speed.
 
         Returns:
-            the records of this call, in the order in which they finished.
+            the records of the source, in the order in which they finished.
         """
-        end = time.monotonic() + seconds
-        last = end - least
-        queue = _Queue(source, trials)
-        running: dict[Future, _Running] = {}
+        errand = _Errand(source, screening, seconds, limit, least, float("inf") if trials is None else trials)
+        filler = None
+        if meanwhile > 0 and not self.deterministic:
+            filler = _Errand(
+                self.strategy, replace(screening, stage="tune"), meanwhile, limit, least, float("inf")
+            )
         finished: list[Record] = []
         failures: list[str] = []
         while True:
-            self._fill(queue, screening, running, end, limit, last)
-            if not running:
+            self._fill(errand, filler)
+            if not (self._busy_with(errand) if filler else self._running):
                 return finished
-            queue.prefetch()
-            if self.stopping and self._abandon(running):
+            errand.prefetch()
+            if self.stopping and self._abandon():
                 return finished
-            done = [(future, running.pop(future)) for future in self.executor.wait(0.2)]
-            self._retry_crashed(done, screening, running)
-            self._fill(queue, screening, running, end, limit, last)
-            for future, entry in done:
-                record = self._write(future, entry, screening)
-                finished.append(record)
-                failures = [*failures, record.trial.error] if record.trial.error else []
-                if screening.kind == "trial":
-                    self._tell(source, record)
+            for entry, record in self._gather(0.2, errand, filler):
+                if entry.errand is errand:
+                    finished.append(record)
+                    failures = [*failures, record.trial.error] if record.trial.error else []
             self.tick()
             if len(failures) >= FAILURES_IN_A_ROW and len(set(failures)) == 1:
                 text = f"stopped: the same failure {len(failures)} times in a row: {failures[0]}"
                 self.emit("verdict", stage=screening.stage, text=text, data={})
                 return finished
 
-    def _fill(
-        self, queue: _Queue, screening: Screening, running: dict, end: float, limit: float, last: float
-    ) -> None:
-        """Gives each idle worker a candidate, before anything else is done; none begins after `last`."""
-        while len(running) < max(1, self.workers) and not self.stopping and time.monotonic() < last:
-            proposal = queue.take()
+    def _busy_with(self, errand: _Errand) -> bool:
+        return any(entry.errand is errand for entry in self._running.values())
+
+    def _fill(self, errand: _Errand, filler: _Errand | None) -> None:
+        """Gives each idle worker a candidate, before anything else is done."""
+        while len(self._running) < max(1, self.workers) and not self.stopping:
+            whose, proposal = errand, errand.take()
+            if proposal is None and filler is not None and self._busy_with(errand):
+                whose, proposal = filler, filler.take()
             if proposal is None:
                 return
-            future, entry = self._submit(proposal, screening, min(limit, end - time.monotonic()))
-            running[future] = entry
+            self._begin(proposal, whose, whose.seconds)
 
-    def _retry_crashed(self, done: list, screening: Screening, running: dict) -> None:
-        """A candidate whose process died gets one more chance; the second death is its result."""
-        for future, entry in list(done):
+    def _gather(
+        self,
+        seconds: float,
+        errand: _Errand | None = None,
+        filler: _Errand | None = None,
+        but: Future | None = None,
+    ) -> list[tuple[_Running, Record]]:
+        """Waits for candidates to end and writes down what came out, with the workers at work again first.
+
+        A candidate whose process died gets one more chance; the second death is its result.
+        """
+        ended = self.executor.wait(seconds)
+        entries = [(future, self._running.pop(future)) for future in ended if future is not but]
+        for future, entry in list(entries):
             crashed = future.error is not None and future.error.status == "crashed"
             if crashed and not entry.retried and not self.stopping:
-                done.remove((future, entry))
-                again, second = self._submit(entry.proposal, screening, entry.seconds, retried=True)
-                running[again] = second
+                entries.remove((future, entry))
+                self._begin(entry.proposal, entry.errand, entry.seconds, retried=True)
+        if errand is not None:
+            self._fill(errand, filler)
+        gathered = []
+        for future, entry in entries:
+            record = self._write(future, entry)
+            if entry.errand.screening.kind == "trial":
+                self._tell(entry.errand.source, record)
+            gathered.append((entry, record))
+        return gathered
 
     def _tell(self, source: Source, record: Record) -> None:
         source.tell(record.trial)
         if source is not self.strategy:
             self.strategy.tell(record.trial)
 
-    def _abandon(self, running: dict) -> bool:
+    def _abandon(self) -> bool:
         """After a request to stop, running candidates get a moment to finish; then their processes are ended."""
         self._stop_at = self._stop_at or time.monotonic() + STOP_GRACE_SECONDS
         if time.monotonic() < self._stop_at:
             return False
-        running.clear()
+        self._running.clear()
         self._executor.close()
         self._executor = None
         return True
@@ -379,14 +421,15 @@ class Study:
         return self._finish(self.executor.submit(Job(f"perennial.evaluate:{function}", arguments, seconds)))
 
     def _finish(self, future: Future) -> Any:
-        """Waits for the only job there is."""
-        while future not in self.executor.wait(0.1):
+        """Waits for one job; candidates that end beside it are written down."""
+        while True:
+            self._gather(0.1, but=future)
+            if future.done:
+                return future.result()
             self.tick()
-        return future.result()
 
-    def _submit(
-        self, proposal: Proposal, screening: Screening, seconds: float, retried: bool = False
-    ) -> tuple[Future, _Running]:
+    def _begin(self, proposal: Proposal, errand: _Errand, seconds: float, retried: bool = False) -> None:
+        screening = errand.screening
         program = self.space.freeze(proposal.genotype)
         keep_above = float("-inf") if screening.keep else self._keep_above()
         beginning = {
@@ -396,7 +439,7 @@ class Study:
         job = self._job(program, screening, keep_above, seconds, proposal.fidelity, beginning)
         future = self.executor.submit(job)
         self.doing = f"{screening.stage}: {kind_of(program)}"
-        return future, _Running(proposal, program, seconds, retried)
+        self._running[future] = _Running(proposal, program, errand, seconds, retried)
 
     def _job(
         self,
@@ -443,8 +486,9 @@ class Study:
         scored = self.history.scored
         return scored[KEPT_WEIGHTS - 1].trial.score if len(scored) >= KEPT_WEIGHTS else float("-inf")
 
-    def _write(self, future: Future, entry: _Running, screening: Screening) -> Record:
+    def _write(self, future: Future, entry: _Running) -> Record:
         """Blobs first, the event second: a row in the journal always has its blobs."""
+        screening = entry.errand.screening
         number = len(self.history.records) + len(self.history.confirmations)
         trial = Trial(
             number=number,
@@ -547,6 +591,7 @@ class Study:
 class _Running:
     proposal: Proposal
     program: Program
+    errand: _Errand
     seconds: float
     retried: bool
 

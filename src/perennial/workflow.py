@@ -353,6 +353,7 @@ def overfit(
             trials=_rest(study, trials),
             limit=plan.candidate,
             least=plan.least,
+            meanwhile=_until(study, plan.search_end),
         )
     best = study.best
     if best is None or _told(study, "overfit"):
@@ -371,6 +372,7 @@ def overfit(
         trials=1,
         limit=plan.candidate,
         least=plan.least,
+        meanwhile=_until(study, plan.search_end),
     )
     if records and records[0].value is not None:
         _say_how_it_fits(study, records[0])
@@ -420,6 +422,7 @@ def regularise(study: Study, plan: Plan, limit: int | None, trials: int | None) 
         trials=_rest(study, trials),
         limit=plan.candidate,
         least=plan.least,
+        meanwhile=_until(study, plan.search_end),
     )
     scored = [record for record in records if record.value is not None]
     better = [record for record in scored if record.trial.score > best.trial.score]
