@@ -1,11 +1,16 @@
 """Which candidates are trained again, and on how many folds, follows from what they cost before."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.confirmation import SPARE, affordable, patiently
+from perennial.confirmation import SPARE, affordable, patiently, shortlist
 from perennial.history import Record
+from perennial.metrics import resolve
 from perennial.spaces import Genotype
 from perennial.trial import Trial
 
@@ -79,3 +84,45 @@ def test_networks_get_all_the_time_and_cheap_candidates_go_first():
 def test_folds_are_as_many_as_leave_networks_their_time(seconds, longer, folds):
     records = [record(0, 40.0, source=NETWORK)]
     assert patiently(records, 5, seconds, 2, longer) == (records, folds)
+
+
+def made(errors, seeds, sources):
+    """A study of which only the scored records are there; each predicts a number with errors of its own."""
+    target = np.random.default_rng(9).normal(size=400)
+    metric = resolve("rmse")
+    predictions, records = {}, []
+    for number, (error, seed, source) in enumerate(zip(errors, seeds, sources, strict=True)):
+        noise = np.random.default_rng(seed).normal(size=400)
+        predictions[number] = target + error * noise
+        score = metric.score(target, predictions[number])
+        trial = Trial(number, Genotype({"number": number}), "h", "scored", score=score, scores=(score,))
+        records.append(Record(trial, source, -score, predictions="there"))
+    return SimpleNamespace(
+        history=SimpleNamespace(scored=records, common_sense={"score": metric.score(target, 0 * target)}),
+        training=SimpleNamespace(target=target), metric=metric, seed=0,
+        covered=lambda *_: np.arange(400), predictions=lambda record: predictions[record.trial.number],
+    )  # fmt: skip
+
+
+FOREST, LINEAR = "lambda row: extra_trees(numbers(row))", "lambda row: linear(numbers(row))"
+
+
+def test_a_candidate_that_an_average_would_take_comes_before_another_kind_that_is_far_behind():
+    """The third errs elsewhere than the first two; the linear model is of a kind of its own, and of no use."""
+    study = made([0.30, 0.31, 0.33, 0.45], [1, 1, 2, 1], [FOREST, FOREST, FOREST, LINEAR])
+    numbers = [record.trial.number for record in shortlist(study, 4)]
+    assert numbers[:2] == [0, 2] and set(numbers) == {0, 1, 2, 3}
+    assert [record.trial.number for record in shortlist(study, 3)][:2] == [0, 2]
+
+
+def test_a_single_candidate_is_the_shortlist():
+    study = made([0.3], [1], [FOREST])
+    assert [record.trial.number for record in shortlist(study, 5)] == [0]
+    study.history.scored = []
+    assert shortlist(study, 5) == []
+
+
+def test_candidates_judged_on_other_folds_are_not_averaged_and_not_lost():
+    study = made([0.3, 0.4], [1, 2], [FOREST, FOREST])
+    study.history.scored[1] = replace(study.history.scored[1], folds=(3, None))
+    assert [record.trial.number for record in shortlist(study, 5)] == [0, 1]

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from perennial import assembly
+from perennial import assembly, ensemble
 from perennial.assembly import Member
 from perennial.history import Record
 from perennial.plan import Plan
@@ -79,7 +79,8 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
 
 
 def shortlist(study: Study, count: int) -> list[Record]:
-    """The best record, then the best of every other kind of learner, then the rest by score.
+    """The best record, then what an average of the best of each kind and of the best of all would take, then the best
+    of every other kind of learner, then the rest by score.
 
     Kinds far behind the best (less than half its gain over the constant) are left out.
     """
@@ -92,12 +93,26 @@ def shortlist(study: Study, count: int) -> list[Record]:
     for record in scored:
         if record.trial.score >= enough:
             kinds.setdefault(assembly.learner_of(record.source), record)
-    first = list(kinds.values())
+    first = _useful_together(study, [*kinds.values(), *scored[:count]], scored[0])
+    first = list(dict.fromkeys([*first, *kinds.values()]))
     seen = {record.trial.genotype for record in first}
     rest = [
         record for record in scored if not (record.trial.genotype in seen or seen.add(record.trial.genotype))
     ]
     return (first + [record for record in rest if record.trial.score >= enough])[:count] or scored[:1]
+
+
+def _useful_together(study: Study, records: Sequence[Record], best: Record) -> list[Record]:
+    """The best record, then those that a greedy average on the rows of the search would take, the largest share first."""
+    records = list(dict.fromkeys([best, *records]))
+    same = [record for record in records if record.predictions and record.folds == best.folds]
+    if best not in same or len(same) < 2:
+        return [best]
+    rows = study.covered(*best.folds)
+    predictions = [study.predictions(record) for record in same]
+    weights = ensemble.steady(predictions, study.training.target[rows], study.metric, seed=study.seed)
+    ordered = sorted(zip(weights, same, strict=True), key=lambda pair: -pair[0])
+    return [best, *(record for weight, record in ordered if weight > 0 and record is not best)]
 
 
 def affordable(
