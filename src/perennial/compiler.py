@@ -18,8 +18,24 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from perennial.errors import DamagedFile, ProgramError
-from perennial.lang import Call, Cost, Layer, Network, Program, State, Tensor, Type, parse_type, typed
+from perennial.lang import (
+    Call,
+    Cost,
+    FitContext,
+    Lambda,
+    Layer,
+    Learner,
+    Network,
+    Program,
+    State,
+    Tensor,
+    Type,
+    TypeVar,
+    parse_type,
+    typed,
+)
 from perennial.lang.types import fresh
+from perennial.primitives.layers.frozen import Frozen
 from perennial.primitives.layers.head import Head
 from perennial.primitives.layers.mlp import finish
 
@@ -92,7 +108,7 @@ class Compiled(Network):
     # -- before anything is built ------------------------------------------------------------------------------------
 
     def types(self, types: tuple[Type, ...], output: Type) -> dict[Program, Type]:
-        """The type of every value of the network.
+        """The type of every value of the network; the outermost one gives `output`.
 
         Raises:
             TypeMismatch: the layers do not fit these types.
@@ -203,17 +219,25 @@ class Compiled(Network):
         Raises:
             DamagedFile: the state belongs to another network.
         """
+        return finish(self.raw(inputs, state, self.recipe()["test_time"]), state)
+
+    def raw(self, inputs: tuple, state: State, views: str = "none") -> np.ndarray:
+        """What the outermost layer gives for all rows, as the mean over these views.
+
+        Raises:
+            DamagedFile: the state belongs to another network.
+        """
         from perennial.trainers.descent.test_time import mean_of_views
 
         if state not in _kept:
             self.check(state)
         arrays = self.prepare(inputs, json.loads(state.texts["layout"]))
-        ready, kind = self._ready(state), self.recipe()["test_time"]
+        ready = self._ready(state)
         parts = [
-            mean_of_views(ready.run, [array[start : start + ready.rows] for array in arrays], kind)
+            mean_of_views(ready.run, [array[start : start + ready.rows] for array in arrays], views)
             for start in range(0, max(1, len(arrays[0])), ready.rows)
         ]
-        return finish(np.concatenate(parts), state)
+        return np.concatenate(parts)
 
     def model(self, state: State) -> Any:
         """The Keras model with the weights of a state, kept for as long as the state lives.
@@ -247,6 +271,68 @@ class Compiled(Network):
         return _Ready(self.head, model, self.training_pass(model), rows)
 
 
+class FrozenNetwork(Learner):
+    """The network below one `frozen`, as one word: it takes over weights and learns nothing.
+
+    Args:
+        node: the call of `frozen`.
+    """
+
+    doc = "A network whose weights stay."
+    cost = 10.0
+
+    def __init__(self, node: Call) -> None:
+        self.node, self.name = node, f"frozen_{node.hash[:SHORT]}"
+        self.network = Compiled(node.arguments[0])
+
+    def infer(self, *types: Type, **parameters: Any) -> Type:
+        """The features, where it is known what comes in."""
+        if any(isinstance(kind, TypeVar) or kind.variables for kind in types):
+            return fresh("features")
+        return self._features(types)
+
+    def fit(self, inputs: tuple, target: Any, context: FitContext, **parameters: Any) -> State:
+        """The weights that were handed in for it, for inputs of these shapes.
+
+        Raises:
+            ProgramError: nobody handed them in, or they do not fit inputs of these shapes.
+        """
+        given = context.initial.get(self.node.hash)
+        if given is None:
+            raise ProgramError(
+                f"The weights of `frozen(…, of={self.node.settings['of']!r})` are not at hand.",
+                todo="Grow with the library that holds this record.",
+            )
+        layout = self.network.layout(inputs, context.types)
+        features = self._features(self.network.concrete_types(layout))
+        state = State(dict(given.arrays), {"layout": json.dumps(layout), "type": str(features)})
+        try:
+            self.check(state)
+        except DamagedFile as error:
+            raise ProgramError(f"Frozen weights do not fit here: {error.what}") from error
+        return state
+
+    def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
+        """`(n, d)` features."""
+        return self.network.raw(inputs, state)
+
+    def check(self, state: State) -> None:
+        """Whether a state can belong to this network; nothing is built.
+
+        Raises:
+            DamagedFile: it cannot.
+        """
+        self.network.check(state)
+        kinds = self.network.concrete_types(json.loads(state.texts["layout"]))
+        if str(self._features(kinds)) != state.texts["type"]:
+            raise DamagedFile("The weights of a frozen network say that they give something else.")
+
+    def _features(self, types: tuple[Type, ...]) -> Type:
+        top = self.network.head
+        known = self.network.types(types, fresh("features"))
+        return top.function.infer(*(known[argument] for argument in top.arguments), **top.settings)
+
+
 @dataclass(frozen=True)
 class _Ready:
     """A model that can predict, and how many rows it takes at once."""
@@ -278,31 +364,40 @@ _kept: WeakKeyDictionary[State, _Ready] = WeakKeyDictionary()
 
 
 def compiled(program: Program) -> Program:
-    """The program with each network as one word; without a head it is the same program."""
-    for head in heads(program):
-        program = program.replace(head, _node_of(head))
+    """The program with each network as one word; without a network it is the same program."""
+    for node in [*heads(program), *frozen_parts(program)]:
+        program = program.replace(node, _node_of(node))
     return program
 
 
 def heads(program: Program) -> list[Call]:
     """The calls of `head`, each once."""
-    return [node for node in program.walk() if isinstance(node, Call) and isinstance(node.function, Head)]
+    return _calls(program, Head)
+
+
+def frozen_parts(program: Program) -> list[Call]:
+    """The calls of `frozen`, each once."""
+    return _calls(program, Frozen)
 
 
 def compiled_states(program: Program, weights: Mapping[str, State]) -> dict[str, State]:
     """Weights by the nodes of the compiled program."""
-    states = dict(weights)
-    for head in heads(program):
-        states[_node_of(head).hash] = states.pop(head.hash)
-    return states
+    joined = _joined(program)
+    return {joined.get(key, key): state for key, state in weights.items()}
 
 
 def original_states(program: Program, states: Mapping[str, State]) -> dict[str, State]:
     """The inverse of `compiled_states`."""
-    found = dict(states)
-    for head in heads(program):
-        found[head.hash] = found.pop(_node_of(head).hash)
-    return found
+    original = {there: here for here, there in _joined(program).items()}
+    return {original.get(key, key): state for key, state in states.items()}
+
+
+def _joined(program: Program) -> dict[str, str]:
+    """For the hash of each fitted word of a program, its hash in the compiled one."""
+    if not heads(program) and not frozen_parts(program):
+        return {}
+    calls = (node for node in program.walk() if isinstance(node, Call))
+    return {node.hash: compiled(node).hash for node in calls if getattr(node.function, "fits", False)}
 
 
 def check_states(program: Program, weights: Mapping[str, State]) -> None:
@@ -313,6 +408,8 @@ def check_states(program: Program, weights: Mapping[str, State]) -> None:
     """
     for head in heads(program):
         Compiled(head).check(weights[head.hash])
+    for part in frozen_parts(program):
+        FrozenNetwork(part).check(weights[part.hash])
 
 
 # -- weights, layer by layer -----------------------------------------------------------------------------------------
@@ -356,6 +453,38 @@ def joined(program: Program, states: Mapping[str, State]) -> dict[str, State]:
     return found
 
 
+def features_of(program: Program, weights: Mapping[str, State]) -> tuple[Program, State] | None:
+    """The part of a network below its head, with the weights that it has, as `frozen` takes them.
+
+    Args:
+        program: `lambda x: head(…)`.
+        weights: of it.
+
+    Returns:
+        `lambda x: …` up to the features, and one state; None where the program is no network alone.
+    """
+    found = heads(program)
+    if not isinstance(program, Lambda) or len(found) != 1 or program.body is not found[0]:
+        return None
+    top = found[0].arguments[0]
+    while _is_layer(top) and top.function.name == "dropout":
+        top = top.arguments[0]
+    if not _is_layer(top) or frozen_parts(program):
+        return None
+    told, states = weights[found[0].hash], split(program, weights)
+    word = Compiled(top)
+    kinds = word.concrete_types(json.loads(told.texts["layout"]))
+    features = word.types(kinds, fresh("features"))
+    kind = top.function.infer(*(features[argument] for argument in top.arguments), **top.settings)
+    model = word.build(kinds, kind, 0)
+    for node in word.layers:
+        layer = model.get_layer(layer_name(node))
+        if layer.weights:
+            _assign(layer, states[node.hash])
+    named = {f"variable_{number:03d}": _array(variable) for number, variable in enumerate(model.weights)}
+    return Lambda(program.names, top), State(named, {"layout": told.texts["layout"], "type": str(kind)})
+
+
 def initial_states(program: Program, types: tuple[Type, ...], output: Type, seed: int) -> dict[str, State]:
     """The weights of a program's layers before any training, by node hash."""
     known, found = typed(program, types, output), {}
@@ -395,10 +524,17 @@ def layer_name(node: Call) -> str:
 # -- small parts -----------------------------------------------------------------------------------------------------
 
 
-def _node_of(head: Call) -> Call:
-    """The call of the network that stands for a head."""
-    word = Compiled(head)
-    return Call(word, word.inputs)
+def _calls(program: Program, kind: type) -> list[Call]:
+    return [node for node in program.walk() if isinstance(node, Call) and isinstance(node.function, kind)]
+
+
+def _node_of(node: Call) -> Call:
+    """The call of the network that stands for a `head` or a `frozen`."""
+    if isinstance(node.function, Frozen):
+        word = FrozenNetwork(node)
+        return Call(word, word.network.inputs)
+    word = Compiled(node)
+    return Call(word, tuple(compiled(argument) for argument in word.inputs))
 
 
 def _is_layer(node: Program) -> bool:

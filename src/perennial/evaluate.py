@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from perennial import compiler, morphism, trainers
 from perennial.errors import Diverged, Rejected
 from perennial.lang import FitContext, Program, State, parse
+from perennial.library.features import Part, only_state, part_of, scores
 from perennial.metrics import Metric
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
@@ -102,6 +104,7 @@ def evaluate(
     limits: Limits | None = None,
     parent: Ancestor | None = None,
     paused: Paused | None = None,
+    known: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Outcome:
     """Trains `source` on every fold and scores it on the rows held out.
 
@@ -118,6 +121,7 @@ def evaluate(
         limits: the most that its networks may cost.
         parent: whose weights, of the same folds, its networks start from.
         paused: a training of the same program on the first fold, to go on from.
+        known: packed weights of its frozen parts, by the hash of their node.
 
     Raises:
         Diverged: the predictions hold NaN or infinity.
@@ -132,12 +136,15 @@ def evaluate(
     if network:
         seconds *= fidelity - (paused.fidelity if paused else 0.0)
     checkpoints = {} if network and fidelity < 1.0 else None
+    frozen = {node: only_state(blob) for node, blob in known.items()}
     start, results = time.monotonic(), []
     for number, (train, validation) in enumerate(folds):
         left = seconds - (time.monotonic() - start)
         deadline = time.monotonic() + _fitting_share(program) * left / (len(folds) - number)
         how = {
-            "initial": {} if parent is None else _inherited(bench.task, parent, number, program, seed),
+            "initial": frozen
+            if parent is None
+            else {**frozen, **_inherited(bench.task, parent, number, program, seed)},
             "resume": Weights.from_bytes(paused.checkpoint) if paused and number == 0 else {},
             "fidelity": fidelity if network else 1.0,
             "checkpoints": checkpoints,
@@ -156,6 +163,16 @@ def predict(
     replicas = tuple(Weights.from_bytes(blob) for blob in blobs)
     model = Model(parse(source, vocabulary()), replicas, bench.task.schema)
     return model.predict_values(inputs)
+
+
+def transferabilities(bench: Bench, *, parts: Sequence[Part], seed: int) -> list[float | None]:
+    """How much the features of each part say about the target; see `library.features.scores`."""
+    return scores(parts, bench.task, seed)
+
+
+def part(bench: Bench, *, source: str, blob: bytes) -> tuple[str, str, bytes] | None:
+    """What a library keeps of a trained network; see `library.features.part_of`."""
+    return part_of(parse(source, vocabulary()), Weights.from_bytes(blob), (bench.task.input_type,))
 
 
 def overfit(bench: Bench, *, source: str, seed: int, seconds: float = float("inf")) -> Outcome:

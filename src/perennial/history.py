@@ -179,6 +179,7 @@ class History:
             rows.append(
                 {
                     "name": each["name"], "record": each["record"], "reason": each["reason"], "value": value,
+                    "role": each.get("role", "recipe"),
                     "status": "not tried" if found is None else found.trial.status if own else "tried in any case",
                     "scratch": scratch if own else None, "gain": gain,
                     "seconds": None if found is None else found.trial.seconds,

@@ -5,51 +5,108 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from perennial.errors import PerennialError, StoreError
+from perennial.assembly import NETWORK, kind_of
+from perennial.errors import PerennialError, StoreError, WorkerError
 from perennial.history import History
 from perennial.journal import Journal
-from perennial.library import Card, Evidence, Library
+from perennial.lang import parse
+from perennial.library import Card, Evidence, Library, features
 from perennial.library import recall as recalling
-from perennial.library.records import Batch, name_part
+from perennial.library.records import Batch, Edge, name_part
 from perennial.model import Model
+from perennial.primitives import vocabulary
 from perennial.spaces import Genotype
+from perennial.spaces.networks import known_openers
 from perennial.study import Study
 from perennial.task import Task
 
 RECIPES_KEPT = 3
+SHARE_FOR_SCORES = 0.1
 
 
-def recalled(study: Study, library: Library | None) -> list[Genotype]:
-    """What the library suggests for this study; what it suggested first is what it suggests again."""
-    if study.history.recalled is None and library is not None:
+def recalled(study: Study, library: Library | None, reuse: str = "all") -> list[Genotype]:
+    """What the library suggests for this study; what it suggested first is what it suggests again.
+
+    Args:
+        study: before its first candidate.
+        library: to ask; `None` for one that was asked before.
+        reuse: `all`, `recipes`, `frozen` (features of networks) or `off`.
+    """
+    if study.history.recalled is None and library is not None and reuse != "off":
         try:
-            found = recalling.suggest(library, study.task, study.space)
+            parts, told = _known_features(study, library) if reuse in ("all", "frozen") else ([], [])
+            study.widen([part for part, _ in parts])
+            told += _recipes(study, library) if reuse in ("all", "recipes") else []
         except StoreError as error:
             study.emit(
                 "verdict", stage="recall", text=f"the library could not be asked: {error.what}", data={}
             )
             return []
-        told = [
+        modules = [
             {
-                "name": each.name,
-                "record": each.record,
-                "reason": each.reason,
-                "genotype": each.genotype.to_json(),
+                "record": part.record,
+                "name": part.name,
+                "source": part.source,
+                "weights": study.storage.put(part.weights),
+                "score": score,
             }
-            for each in found
+            for part, score in parts
         ]
-        study.emit("recalled", suggestions=told, library=library.store.place)
+        study.emit("recalled", suggestions=told, modules=modules, library=library.store.place)
     suggestions = (study.history.recalled or {}).get("suggestions", [])
     return [study.space.from_json(each["genotype"]) for each in suggestions]
 
 
+def _recipes(study: Study, library: Library) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": each.name,
+            "record": each.record,
+            "reason": each.reason,
+            "role": recalling.RECIPE,
+            "genotype": each.genotype.to_json(),
+        }
+        for each in recalling.suggest(library, study.task, study.space)
+    ]
+
+
+def _known_features(
+    study: Study, library: Library
+) -> tuple[list[tuple[features.Part, float]], list[dict[str, Any]]]:
+    """The parts of networks that say most about the target, and candidates that stand on them."""
+    found = features.parts_for(library, study.task) if study.sizes_itself else []
+    if not found:
+        return [], []
+    seconds = float("inf") if study.deterministic else max(1.0, SHARE_FOR_SCORES * study.clock.left)
+    try:
+        scores = study.call("transferabilities", {"parts": found, "seed": study.seed}, seconds)
+    except WorkerError as error:
+        text = f"networks of other tasks could not be judged: {error.what}"
+        study.emit("verdict", stage="recall", text=text, data={})
+        return [], []
+    ranked = [(part, score) for part, score in zip(found, scores, strict=True) if score is not None]
+    ranked = sorted(ranked, key=lambda pair: -pair[1])[: features.BEST]
+    study.widen([part for part, _ in ranked])
+    told = [
+        {
+            "name": ranked[place][0].name,
+            "record": ranked[place][0].record,
+            "reason": features.reason(study.task.problem, ranked[place][1]),
+            "role": features.PREFIX,
+            "genotype": genotype.to_json(),
+        }
+        for genotype, place in known_openers(study.space, len(ranked))
+    ]
+    return ranked, told
+
+
 def reused(history: History) -> list[str]:
-    """Names of the recipes from the library that are part of the answer."""
-    return [each["name"] for each in history.suggestions if each["reused"]]
+    """Names of what the library suggested that is part of the answer, each once."""
+    return list(dict.fromkeys(each["name"] for each in history.suggestions if each["reused"]))
 
 
-def keep_solution(library: Library, journal: Journal, task: Task, model: Model, seconds: float) -> None:
-    """Keeps the chosen model under the name of its task, and writes down that it did.
+def keep_solution(library: Library, journal: Journal, task: Task, model: Model, seconds: float) -> str | None:
+    """Keeps the chosen model under the name of its task, writes down that it did, and gives the id of its record.
 
     A library that cannot be written is told and harms nothing: the model is saved in its study.
 
@@ -76,10 +133,43 @@ def keep_solution(library: Library, journal: Journal, task: Task, model: Model, 
         )  # fmt: skip
     except PerennialError as error:
         _not_kept(journal, error)
+        return None
+    _tell_kept(journal, library, name)
+    return library.find(name)
+
+
+def keep_features(library: Library, study: Study, solution: str | None) -> None:
+    """Keeps what the best network of the answer sees, as a part for other tasks; an answer without a network has none.
+
+    Args:
+        library: that remembers.
+        study: that has ended.
+        solution: id of the record that the part is cut from.
+    """
+    numbers = (study.history.chosen or {}).get("members", [])
+    known = [*study.history.confirmations, *study.history.records]
+    networks = [
+        record for record in known
+        if record.trial.number in numbers and record.weights and kind_of(parse(record.source, vocabulary())) == NETWORK
+    ]  # fmt: skip
+    if study.task.modality != "image" or not networks or solution is None:
         return
-    told = {"name": name, "library": library.store.place}
-    if told not in history.kept:
-        journal.emit("kept", **told)
+    best = max(networks, key=lambda record: record.trial.score)
+    blob = study.storage.get(best.weights[0])
+    try:
+        found = study.call("part", {"source": best.source, "blob": blob})
+        if found is None:
+            return
+        record = features.record_of(library, found, study.task.input_type)
+        proof = _proof(study, record.id, best.value, best.trial.seconds, role=features.PREFIX)
+        name = f"{name_part(study.task.name)}/features"
+        card = _card(study.history, study.clock.elapsed, study.task)
+        edge = Edge(record.id, solution, "extracted")
+        library.store.commit(Batch(((record, card),), {name: record.id}, (proof,), edges=(edge,)))
+    except PerennialError as error:
+        _not_kept(study.journal, error)
+        return
+    _tell_kept(study.journal, library, library.newest(name, record.id))
 
 
 def kept_in(library: Library, history: History) -> bool:
@@ -104,8 +194,8 @@ def keep_recipes(library: Library, study: Study) -> None:
         if each["scratch"] is not None:
             proofs.append(
                 _proof(
-                    study, each["record"], each["value"], each["seconds"], scratch=each["scratch"], gain=each["gain"],
-                    accepted=each["reused"], study=history.created["name"],
+                    study, each["record"], each["value"], each["seconds"], role=each["role"], scratch=each["scratch"],
+                    gain=each["gain"], accepted=each["reused"], study=history.created["name"],
                 )
             )  # fmt: skip
     card = _card(history, study.clock.elapsed, task)
@@ -116,9 +206,11 @@ def keep_recipes(library: Library, study: Study) -> None:
         _not_kept(study.journal, error)
 
 
-def _proof(asked: Study, recipe: str, value: float | None, seconds: float, **more: Any) -> Evidence:
+def _proof(
+    asked: Study, record: str, value: float | None, seconds: float, role: str = recalling.RECIPE, **more: Any
+) -> Evidence:
     return Evidence(
-        recipe, asked.task.fingerprint, recalling.RECIPE, asked.metric.name, value, n=asked.training.rows,
+        record, asked.task.fingerprint, role, asked.metric.name, value, n=asked.training.rows,
         seconds=seconds, told=time.time(), **more,
     )  # fmt: skip
 
@@ -131,6 +223,12 @@ def _card(history: History, seconds: float, task: Task | None = None) -> Card:
         made_with={**history.created["versions"], **history.created["machine"]},
         recipe={"seed": history.created.get("seed"), "seconds": seconds, "trials": len(history.records) + len(history.found)},
     )  # fmt: skip
+
+
+def _tell_kept(journal: Journal, library: Library, name: str) -> None:
+    told = {"name": name, "library": library.store.place}
+    if told not in journal.history.kept:
+        journal.emit("kept", **told)
 
 
 def _not_kept(journal: Journal, error: PerennialError) -> None:

@@ -18,12 +18,14 @@ import numpy as np
 
 from perennial import strategies
 from perennial.assembly import kind_of
+from perennial.compiler import frozen_parts
 from perennial.errors import UsageError
 from perennial.evaluate import Ancestor, Bench, Outcome, Paused, derive_seed, pack_array, unpack_array
 from perennial.executors import Executor, Future, Inline, Job, Processes
 from perennial.history import Record
 from perennial.journal import Journal, Listener
 from perennial.lang import Program, to_source
+from perennial.library.features import Part
 from perennial.metrics import Metric
 from perennial.protocol import Protocol
 from perennial.scheduler import resolve as resolve_scheduler
@@ -94,17 +96,27 @@ class _Errand:
     Args:
         source: proposes, and hears what became of it.
         screening: how candidates are judged.
-        seconds: from now, in which they must end.
+        begin: seconds from now, in which they may begin.
+        end: seconds from now, in which they must end.
         limit: seconds for one of them.
         least: none begins with less time than this.
         trials: at most so many.
     """
 
     def __init__(
-        self, source: Source, screening: Screening, seconds: float, limit: float, least: float, trials: float
+        self,
+        source: Source,
+        screening: Screening,
+        begin: float,
+        end: float,
+        limit: float,
+        least: float,
+        trials: float = float("inf"),
     ) -> None:
         self.source, self.screening = source, screening
-        self._end, self._limit, self._least, self._left = time.monotonic() + seconds, limit, least, trials
+        now = time.monotonic()
+        self._last, self._end = now + min(begin, end - least), now + end
+        self._limit, self._left = limit, trials
         self._ready: list[Proposal] = []
 
     def prefetch(self) -> None:
@@ -115,7 +127,7 @@ class _Errand:
 
     def take(self) -> Proposal | None:
         """The next proposal, or None when there is nothing now or no time for it."""
-        if time.monotonic() >= self._end - self._least:
+        if time.monotonic() >= self._last:
             return None
         self.prefetch()
         return self._ready.pop(0) if self._ready else None
@@ -211,15 +223,41 @@ class Study:
         self.training = task.take(self.train_rows)
         stored = self.history.created.get("sized_for", sized_for)
         self.sized_for = float("inf") if stored is None else stored
-        self.space = space or space_for(
-            task.modality, task.input_type, task.output_type, len(self.train_rows), self.sized_for
-        )
-        self.strategy = resolve_scheduler(scheduler, strategies.resolve(strategy, self.space, seed))
+        self._asked = (space, strategy, scheduler)
+        self.widen(self._recalled_parts())
         self.clock = Clock(float("inf"), self.history.seconds_spent)
         self.journal.begin(task, seed=seed, sized_for=self.sized_for, configuration=configuration or {})
+
+    def widen(self, parts: Sequence[Part]) -> None:
+        """Offers features that were learnt on other tasks, where the space is perennial's own; strategies hear of all
+        trials again.
+
+        Args:
+            parts: networks of the library, below their heads.
+        """
+        task, (space, strategy, scheduler) = self.task, self._asked
+        self.parts = tuple(parts) if self.sizes_itself else ()
+        self.space = space or space_for(
+            task.modality, task.input_type, task.output_type, len(self.train_rows), self.sized_for,
+            [part.function for part in self.parts],
+        )  # fmt: skip
+        self.strategy = resolve_scheduler(scheduler, strategies.resolve(strategy, self.space, self.seed))
         for record in self.history.records:
             if record.trial.genotype is not None:
                 self.strategy.tell(record.trial)
+
+    @property
+    def sizes_itself(self) -> bool:
+        """Whether the space is perennial's own, so that something can be added to it."""
+        return self._asked[0] is None
+
+    def _recalled_parts(self) -> list[Part]:
+        """What an earlier session took from the library; the study has kept it."""
+        told = (self.history.recalled or {}).get("modules", [])
+        return [
+            Part(each["record"], each["name"], each["source"], self.storage.get(each["weights"]))
+            for each in told
+        ]
 
     # -- the journal ---------------------------------------------------------------------------------------------
 
@@ -317,18 +355,20 @@ class Study:
             trials: at most so many candidates.
             limit: seconds for one candidate.
             least: no candidate begins with less time than this.
-            meanwhile: for so many seconds from now, workers that the source leaves idle follow the strategy. What they
-                have begun goes on when this call returns, and the next one gathers it. Not with a budget of trials,
-                where the order of things must not depend on their speed.
+            meanwhile: so many seconds from now all candidates may end, and workers that the source leaves idle follow
+                the strategy; the source's own begin within `seconds`. What the idle ones have begun goes on when this
+                call returns, and the next one gathers it. With a budget of trials nobody follows the strategy
+                meanwhile: the order of things must not depend on their speed.
 
         Returns:
             the records of the source, in the order in which they finished.
         """
-        errand = _Errand(source, screening, seconds, limit, least, float("inf") if trials is None else trials)
+        most = float("inf") if trials is None else trials
+        errand = _Errand(source, screening, seconds, max(seconds, meanwhile), limit, least, most)
         filler = None
         if meanwhile > 0 and not self.deterministic:
             filler = _Errand(
-                self.strategy, replace(screening, stage="tune"), meanwhile, limit, least, float("inf")
+                self.strategy, replace(screening, stage="tune"), meanwhile, meanwhile, limit, least
             )
         finished: list[Record] = []
         failures: list[str] = []
@@ -363,18 +403,14 @@ class Study:
             self._begin(proposal, whose, whose.seconds)
 
     def _gather(
-        self,
-        seconds: float,
-        errand: _Errand | None = None,
-        filler: _Errand | None = None,
-        but: Future | None = None,
+        self, seconds: float, errand: _Errand | None = None, filler: _Errand | None = None
     ) -> list[tuple[_Running, Record]]:
         """Waits for candidates to end and writes down what came out, with the workers at work again first.
 
         A candidate whose process died gets one more chance; the second death is its result.
         """
         ended = self.executor.wait(seconds)
-        entries = [(future, self._running.pop(future)) for future in ended if future is not but]
+        entries = [(future, self._running.pop(future)) for future in ended if future in self._running]
         for future, entry in list(entries):
             crashed = future.error is not None and future.error.status == "crashed"
             if crashed and not entry.retried and not self.stopping:
@@ -418,12 +454,20 @@ class Study:
 
     def call(self, function: str, arguments: dict[str, Any], seconds: float = float("inf")) -> Any:
         """Runs one function of `evaluate.py` in a worker and waits for what it returns."""
-        return self._finish(self.executor.submit(Job(f"perennial.evaluate:{function}", arguments, seconds)))
+        return self.calls(function, [arguments], seconds)[0]
+
+    def calls(
+        self, function: str, each: Sequence[dict[str, Any]], seconds: float = float("inf")
+    ) -> list[Any]:
+        """The same with several arguments at once, on all workers."""
+        jobs = [Job(f"perennial.evaluate:{function}", arguments, seconds) for arguments in each]
+        futures = [self.executor.submit(job) for job in jobs]
+        return [self._finish(future) for future in futures]
 
     def _finish(self, future: Future) -> Any:
         """Waits for one job; candidates that end beside it are written down."""
         while True:
-            self._gather(0.1, but=future)
+            self._gather(0.1)
             if future.done:
                 return future.result()
             self.tick()
@@ -459,10 +503,20 @@ class Study:
             "seconds": float("inf") if self.deterministic else max(0.2, seconds),
             "keep_above": keep_above,
             "limits": self.space.limits,
+            "known": self._weights_of_parts(program),
             **(beginning or {}),
         }
         hard = float("inf") if np.isinf(seconds) else max(0.2, seconds) * 1.25 + KILL_GRACE_SECONDS
         return Job("perennial.evaluate:evaluate", arguments, min(hard, max(1.0, self.clock.left)))
+
+    def _weights_of_parts(self, program: Program) -> dict[str, bytes]:
+        """The weights of what is frozen in a program, by the hash of the node."""
+        weights = {part.short: part.weights for part in self.parts}
+        return {
+            node.hash: weights[node.settings["of"]]
+            for node in (frozen_parts(program) if weights else ())
+            if node.settings["of"] in weights
+        }
 
     def _parent(self, proposal: Proposal, screening: Screening) -> Ancestor | None:
         """Whose weights the candidate starts from, where it wants them and they were fitted on the same folds."""

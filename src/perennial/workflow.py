@@ -31,7 +31,7 @@ from perennial.plan import Plan, budget_of
 from perennial.primitives import vocabulary
 from perennial.programming import grow_program
 from perennial.protocol import Protocol
-from perennial.remembering import keep_recipes, keep_solution, kept_in, recalled, reused
+from perennial.remembering import keep_features, keep_recipes, keep_solution, kept_in, recalled, reused
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
 from perennial.study import Listed, Screening, Study
@@ -48,6 +48,8 @@ SECONDS_FOR_AUGMENTED = 6.0
 MIRRORED_ROWS, MIRRORED_SHARE = 2_000, 0.9
 LONGEST_SEARCH = 3600.0
 OPENERS_FIRST = 2
+ROWS_FOR_ONE = 2_000
+REUSES = ("all", "recipes", "frozen", "off")
 
 
 def grow(
@@ -73,6 +75,7 @@ def grow(
     configuration: dict[str, Any] | None = None,
     ask: Callable[[tuple, Sequence[Any]], Any] | None = None,
     library: Library | str | Path | None = None,
+    reuse: str = "all",
     **reading: Any,
 ) -> Model:
     """Grows a model from data by the universal workflow and tests it once.
@@ -98,6 +101,7 @@ def grow(
         configuration: what to note in the journal about how this was called.
         ask: of examples, gives the output for inputs on which programs differ; see `grow_program`.
         library: that remembers what was grown, as an object or its folder; `None` remembers nothing.
+        reuse: what is taken from it: `all`, `recipes`, `frozen` (what networks of other tasks see) or `off`.
         reading: further arguments of `Task.from_data` (`kinds`, `drop`, `group`, `time`, …).
 
     Returns:
@@ -108,6 +112,8 @@ def grow(
         UsageError: an option that does not exist or contradicts another.
     """
     began = time.monotonic()
+    if reuse not in REUSES:
+        raise UsageError(f"reuse is one of {', '.join(REUSES)}, received {reuse!r}.")
     budget = budget_of(seconds, minutes, hours, trials)
     task = (
         data if isinstance(data, Task) else Task.from_data(data, target, test=test, memory=memory, **reading)
@@ -144,7 +150,7 @@ def grow(
             interruptions(study.stop),
             _one_thread(),
         ):
-            return grow_study(study, budget, trials, began, remembering)
+            return grow_study(study, budget, trials, began, remembering, reuse)
 
 
 def _grow_from_examples(task: Task, ask: Any, **settings: Any) -> Model:
@@ -166,12 +172,14 @@ def grow_study(
     trials: int | None = None,
     began: float | None = None,
     library: Library | None = None,
+    reuse: str = "all",
 ) -> Model:
     """The steps of the workflow on an open study; `began` is when reading the data began, by the same clock."""
     if _nothing_left_to_do(study, budget):
         model = stored_model(study)
         if library is not None and model.result["beaten"] and not kept_in(library, study.history):
-            keep_solution(library, study.journal, study.task, model, study.history.seconds_spent)
+            seconds = study.history.seconds_spent
+            keep_features(library, study, keep_solution(library, study.journal, study.task, model, seconds))
             keep_recipes(library, study)
         return model
     study.deterministic = trials is not None
@@ -183,7 +191,7 @@ def grow_study(
     limit = screening_folds(study, plan)
     answer = fit_baselines(study, limit)
     ask_for_mirrors(study)
-    overfit(study, plan, limit, trials, recall(study, library))
+    overfit(study, plan, limit, trials, recall(study, library, reuse))
     regularise(study, plan, limit, trials)
     tune(study, plan, limit, trials)
     members = confirm(study, plan, trials)
@@ -322,12 +330,12 @@ def screening_folds(study: Study, plan: Plan) -> int | None:
     return None if affordable >= folds else max(1, affordable)
 
 
-def recall(study: Study, library: Library | None) -> list[Genotype]:
-    """Recipes that did well on tasks like this one, where a library remembers any."""
-    if library is None and study.history.recalled is None:
+def recall(study: Study, library: Library | None, reuse: str = "all") -> list[Genotype]:
+    """What did well on tasks like this one, where a library remembers anything."""
+    if study.history.recalled is None and (library is None or reuse == "off"):
         return []
     study.stage("recall", "what did well on tasks like this one")
-    return recalled(study, library)
+    return recalled(study, library, reuse)
 
 
 def overfit(
@@ -556,7 +564,8 @@ def remember(study: Study, model: Model, answer: Candidate, library: Library | N
     explain(study, answer)
     if library is not None and not study.stopping:
         if answer.kind != "baseline":
-            keep_solution(library, study.journal, study.task, model, study.clock.elapsed)
+            seconds = study.clock.elapsed
+            keep_features(library, study, keep_solution(library, study.journal, study.task, model, seconds))
         keep_recipes(library, study)
     if study.stopping:
         study.emit("interrupted", signal=study.stopping)
@@ -690,8 +699,18 @@ def _save(study: Study, answer: Candidate) -> Model:
 def _predict(
     study: Study, answer: Candidate, inputs: dict[str, np.ndarray], replicas: int | None = None
 ) -> np.ndarray:
-    arguments = {"source": answer.source, "blobs": answer.replicas[:replicas], "inputs": inputs}
-    return study.call("predict", arguments)
+    """In as many parts as there are workers, when there are many rows."""
+    told = {"source": answer.source, "blobs": answer.replicas[:replicas]}
+    rows = len(next(iter(inputs.values())))
+    parts = np.array_split(np.arange(rows), max(1, study.workers if rows >= ROWS_FOR_ONE else 1))
+    pieces = [
+        {name: column[part[0] : part[-1] + 1] for name, column in inputs.items()}
+        for part in parts
+        if len(part)
+    ]
+    if not pieces:
+        return study.call("predict", {**told, "inputs": inputs})
+    return np.concatenate(study.calls("predict", [{**told, "inputs": piece} for piece in pieces]))
 
 
 # -- small questions -------------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ def grow(
     tolerance: float = 0.0,
     library: str | None = None,
     no_library: Flag = False,
+    reuse: str = "all",
     json: Flag = False,
 ) -> int:
     """Grow a model: look at the data, beat a baseline, search, confirm, test once. The same command goes on.
@@ -134,6 +135,8 @@ def grow(
         The folder of a library that remembers what was grown. Default: PERENNIAL_LIBRARY, where that is set.
     no_library
         Remember nothing.
+    reuse
+        What is taken from the library: all, recipes, frozen (what networks of other tasks see) or off.
     json
         Print one JSON object on stdout.
     """
@@ -170,7 +173,7 @@ def grow(
             time=time_column, problem=problem, drop_unlabelled=drop_unlabelled or strict,
             drop_leaky=drop_leaky or strict, allow_overlap=allow_overlap, encoding=encoding, delimiter=delimiter,
             skip_bad_lines=skip_bad_lines, image_size=size_of(image_size), image_fit=image_fit,
-            skip_bad_images=skip_bad_images, library=remembering,
+            skip_bad_images=skip_bad_images, library=remembering, reuse=reuse,
         )  # fmt: skip
     return answer_grown(model, folder, json)
 

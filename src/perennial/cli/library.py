@@ -19,6 +19,7 @@ from perennial.errors import UsageError
 if TYPE_CHECKING:
     from perennial.library import Library
     from perennial.library.library import Listed
+    from perennial.task import Task
 
 Place = Annotated[str | None, Parameter(name="--library")]
 SHOWN_TYPE = 40
@@ -99,11 +100,26 @@ def search(data: str, *, target: Many = None, library: Place = None, json: Flag 
         task.modality, task.input_type, task.output_type, len(rows_to_learn_from), DEFAULT_SECONDS
     )
     with _opened(library) as opened:
-        rows = [
+        rows = _known_features(opened, task.take(rows_to_learn_from)) + [
             {"name": each.name, "from": each.task.name, "distance": round(each.distance, 3), "helped": helped(opened, each.record), "reason": each.reason}
             for each in suggest(opened, task, space)
         ]  # fmt: skip
     return answer(rows, json, _table(rows) if rows else "Nothing that fits is remembered.")
+
+
+def _known_features(library: Library, task: Task) -> list[dict[str, Any]]:
+    """Networks of other tasks, cut below their heads, by how much their features say about this one."""
+    from perennial.library import features
+    from perennial.library.recall import helped
+
+    parts = features.parts_for(library, task)
+    scored = [
+        each for each in zip(parts, features.scores(parts, task, 0), strict=True) if each[1] is not None
+    ]
+    return [
+        {"name": part.name, "from": part.name.partition("/")[0], "distance": None, "helped": helped(library, part.record), "reason": features.reason(task.problem, score)}
+        for part, score in sorted(scored, key=lambda pair: -pair[1])[: features.BEST]
+    ]  # fmt: skip
 
 
 @app.command

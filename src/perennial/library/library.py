@@ -110,7 +110,7 @@ class Library:
         self.store.commit(Batch(((record, card),), names, tuple(evidence)))
         if not name:
             return record.id[:SHORT]
-        return self._newest(name, record.id)
+        return self.newest(name, record.id)
 
     def keep(
         self, model: Model, task: Task, *, metric: str, baseline: float | None, value: float | None,
@@ -143,9 +143,9 @@ class Library:
         base = f"{name_part(task.name)}/solution"
         batch = Batch(((record, Card.from_json(told)),), {base: record.id}, (proof,), (learnt,))
         self.store.commit(batch)
-        return self._newest(base, record.id)
+        return self.newest(base, record.id)
 
-    def _newest(self, base: str, record: str) -> str:
+    def newest(self, base: str, record: str) -> str:
         """The newest name of a base that points to a record; its short id when it was forgotten meanwhile."""
         versions = [version for (_, version), id in self.store.names(base).items() if id == record]
         return f"{base}@{max(versions)}" if versions else record[:SHORT]

@@ -82,26 +82,26 @@ def suggest(library: Library, task: Task, space: Space) -> list[Suggestion]:
 
 def count(evidence: Sequence[Evidence]) -> int:
     """How many suggestions to make, from 1 to 6, by how often earlier ones were better than what was tried without."""
-    judged = _judgements(evidence)
+    judged = _judgements([each for each in evidence if each.role == RECIPE])
     helped = sum(judged)
     share = (HELPED_BEFORE + helped) / (HELPED_BEFORE + DID_NOT_BEFORE + len(judged))
     return max(FEWEST, min(MOST, round(1.5 * MOST * share)))
 
 
 def helped(library: Library, record: str) -> str:
-    """How often a recipe that was suggested was better than what was tried without it, in words."""
+    """How often what was suggested was better than what was tried without it, in words."""
     judged = _judgements(library.store.evidence(record=record))
     return f"{sum(judged)} of {len(judged)}" if judged else "not tried yet"
 
 
 def _judgements(evidence: Sequence[Evidence]) -> list[bool]:
-    """Whether each suggestion helped, once for each recipe, task and study, as the study told it last.
+    """Whether each suggestion helped, once for each record, task and study, as the study told it last.
 
     One that failed, or was beaten by everything, did not help.
     """
     last: dict[tuple[str, str, str], Evidence] = {}
     for each in sorted(evidence, key=lambda each: each.told):
-        if each.role == RECIPE and each.study and each.scratch is not None:
+        if each.study and each.scratch is not None:
             last[each.record, each.task, each.study] = each
     return [each.gain is not None and each.gain > 0 for each in last.values()]
 

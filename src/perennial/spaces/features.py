@@ -5,17 +5,25 @@ They answer within seconds, and a network has to beat them.
 
 from __future__ import annotations
 
-from perennial.lang import Program, call
+from collections.abc import Sequence
+
+from perennial.lang import Lambda, Program, call
 from perennial.primitives import vocabulary
 from perennial.spaces.base import integer, one_of, real
 
 IMAGE = "image"
 FEATURES = {"edges": 0, "patches": 1, "both": 2}
+FIRST_KNOWN, WAYS = 3, 2  # after these come the features that were learnt before, each in so many ways
 LEARNERS = {"linear": 0, "kernel_ridge": 1, "lightgbm": 2}
 
 
-def on_features(image: Program) -> Program:
-    """Histograms of edge directions, codes of patches, or both, below a linear model, a kernel or boosted trees."""
+def on_features(image: Program, known: Sequence[Lambda] = ()) -> Program:
+    """Histograms of edge directions, codes of patches, or both, below a linear model, a kernel or boosted trees.
+
+    Args:
+        image: a program.
+        known: functions from an image to features that were learnt before; each is offered alone and beside edges.
+    """
     words = vocabulary()
     edges = call(
         words["hog"],
@@ -31,7 +39,11 @@ def on_features(image: Program) -> Program:
         pool=integer("patch.pool", 2, 4, default=3),
     )
     patches = call(words["standardise"], codes)
-    features = one_of("features", [edges, patches, call(words["join"], edges, patches)])
+    options = [edges, patches, call(words["join"], edges, patches)]
+    for function in known:
+        learnt = call(words["standardise"], function.body.substitute({function.names[0]: image}))
+        options += [learnt, call(words["join"], edges, learnt)]
+    features = one_of("features", options)
     linear = call(
         words["linear"],
         features,

@@ -10,14 +10,14 @@ sees its images often enough. No data are seen here, only types.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from perennial.lang import Call, Lambda, Program, Var, as_program, call
 from perennial.lang.types import Image, Type
 from perennial.primitives import vocabulary
 from perennial.spaces.base import Space, integer, one_of, real, repeat
-from perennial.spaces.features import FEATURES, IMAGE, LEARNERS, on_features
+from perennial.spaces.features import FEATURES, FIRST_KNOWN, IMAGE, LEARNERS, WAYS, on_features
 from perennial.spaces.genotype import Genotype
 from perennial.spaces.limits import Limits, cost_of
 
@@ -42,7 +42,12 @@ STRONG = {"cutout": 0.3, "trivial": 0.3}
 
 
 def network_space(
-    input_type: Image, output: Type, rows: int, seconds: float = math.inf, features: bool = True
+    input_type: Image,
+    output: Type,
+    rows: int,
+    seconds: float = math.inf,
+    features: bool = True,
+    known: Sequence[Lambda] = (),
 ) -> Space:
     """Programs from an image to a prediction.
 
@@ -52,12 +57,15 @@ def network_space(
         rows: to learn from.
         seconds: of the whole study; `inf` without a clock, then sizes are those of ten minutes.
         features: offer models on features beside networks.
+        known: features that were learnt on other tasks, as functions of an image.
     """
     wanted = _affordable_flops(rows, seconds)
     base, flops = _base_width(input_type, output, rows, wanted)
     limits = Limits(MOST_PARAMETERS, max(LARGER_THAN_DEFAULT * flops, wanted), MOST_ACTIVATIONS)
     return Space(
-        _program(input_type, rows, base, features), limits=limits, growing=_growing(_stages(input_type))
+        _program(input_type, rows, base, features, known),
+        limits=limits,
+        growing=_growing(_stages(input_type)),
     )
 
 
@@ -71,7 +79,7 @@ def network_portfolio(space: Space, mirrored: bool = False) -> list[Genotype]:
     flip = int(mirrored)
 
     def on(features: str, learner: str) -> Genotype:
-        return space.repair({"model": 1, "features": FEATURES[features], "learner": LEARNERS[learner]})
+        return _on_features(space, FEATURES[features], learner)
 
     def network(family: str, **choices: Any) -> Genotype:
         return space.repair({"model": 0, "family": FAMILIES[family], "flip": flip, **choices})
@@ -92,6 +100,26 @@ def network_portfolio(space: Space, mirrored: bool = False) -> list[Genotype]:
         network("cell"),
     ]
     return list(dict.fromkeys(openers))
+
+
+def known_openers(space: Space, count: int) -> list[tuple[Genotype, int]]:
+    """Candidates on features that were learnt on other tasks, each with the place of its features.
+
+    A linear model on each; on the first also a kernel, and both beside edges.
+
+    Args:
+        space: of `network_space`, with so many known features.
+        count: how many.
+    """
+    openers = [(_on_features(space, FIRST_KNOWN + WAYS * place, "linear"), place) for place in range(count)]
+    if count:
+        openers.append((_on_features(space, FIRST_KNOWN + 1, "linear"), 0))
+        openers += [(_on_features(space, FIRST_KNOWN + way, "kernel_ridge"), 0) for way in range(WAYS)]
+    return openers
+
+
+def _on_features(space: Space, features: int, learner: str) -> Genotype:
+    return space.repair({"model": 1, "features": features, "learner": LEARNERS[learner]})
 
 
 def strengthened(space: Space, genotype: Genotype) -> Genotype:
@@ -158,7 +186,9 @@ def _stages(input_type: Image) -> int:
 # -- the program -----------------------------------------------------------------------------------------------------
 
 
-def _program(input_type: Image, rows: int, base: int, features: bool = True) -> Program:
+def _program(
+    input_type: Image, rows: int, base: int, features: bool = True, known: Sequence[Lambda] = ()
+) -> Program:
     image = Var(IMAGE)
     words = vocabulary()
 
@@ -167,7 +197,7 @@ def _program(input_type: Image, rows: int, base: int, features: bool = True) -> 
 
     network = _Network(word, input_type, base).program(image)
     trained = _trained(word, network, rows)
-    return Lambda((IMAGE,), one_of("model", [trained, on_features(image)]) if features else trained)
+    return Lambda((IMAGE,), one_of("model", [trained, on_features(image, known)]) if features else trained)
 
 
 def _trained(word: Callable, network: Program, rows: int) -> Program:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+from perennial.lang import Lambda
 from perennial.lang.types import Type
 from perennial.spaces.base import Space
 from perennial.spaces.genotype import Genotype
@@ -11,7 +13,14 @@ from perennial.spaces.networks import network_portfolio, network_space
 from perennial.spaces.tables import portfolio, table_space
 
 
-def space_for(modality: str, input_type: Type, output: Type, rows: int, seconds: float = math.inf) -> Space:
+def space_for(
+    modality: str,
+    input_type: Type,
+    output: Type,
+    rows: int,
+    seconds: float = math.inf,
+    known: Sequence[Lambda] = (),
+) -> Space:
     """The space of a modality, sized to the rows.
 
     Args:
@@ -20,9 +29,10 @@ def space_for(modality: str, input_type: Type, output: Type, rows: int, seconds:
         output: `Dist[k]`, `Real`, `Tensor[m]` or `Marginals[m]`.
         rows: to learn from.
         seconds: of the whole study; networks are sized to them.
+        known: features that were learnt on other tasks, as functions of one input; images take them.
     """
     if modality == "image":
-        return network_space(input_type, output, rows, seconds)
+        return network_space(input_type, output, rows, seconds, known=known)
     return table_space(input_type, output, rows)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from perennial.compiler import compiled, original_states
 from perennial.lang import Call, FitContext, Lambda, Learner, Network, Program, State, evaluate, typed
 from perennial.lang.ops import Op
+from perennial.primitives.layers.frozen import Frozen
 from perennial.weights import Weights
 
 MOST_STEPS = 10_000_000
@@ -62,15 +63,12 @@ class Trainer(ABC):
 
 
 def fitted_words(program: Program) -> list[Op]:
-    """The words of a program that need to be fitted.
+    """The words of a program that need to be fitted; what is frozen was fitted elsewhere.
 
     Not every trainer fits every kind: learners fit themselves, networks need gradients.
     """
-    return [
-        node.function
-        for node in program.walk()
-        if isinstance(node, Call) and getattr(node.function, "fits", False)
-    ]
+    calls = (node.function for node in program.walk() if isinstance(node, Call))
+    return [word for word in calls if getattr(word, "fits", False) and not isinstance(word, Frozen)]
 
 
 def rows_of(value: Any, places: Any) -> Any:
@@ -78,6 +76,11 @@ def rows_of(value: Any, places: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: column[places] for name, column in value.items()}
     return value[places]
+
+
+def _is_plain(op: Op) -> bool:
+    """Whether its predictions for training rows are those for any rows, so that only some can be asked for."""
+    return isinstance(op, Learner) and type(op).fit_call is Learner.fit_call
 
 
 def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNetwork | None = None) -> Fitted:
@@ -97,16 +100,21 @@ def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNet
             return op.call(*values, state=states[node.hash], **parameters)
         inputs = tuple(types.get(argument) for argument in node.arguments)
         own = replace(context, output=types.get(node, context.output), types=inputs, node=node.hash)
-        if isinstance(op, Learner):
+        if isinstance(op, Learner) and not (node is outermost and _is_plain(op)):
             states[node.hash], result = op.fit_call(values, data.target, own, **parameters)
             return result
-        states[node.hash] = fit_network(op, values, data.target, own, parameters)
+        if isinstance(op, Learner):
+            states[node.hash] = op.fit(values, data.target, own, **parameters)
+        else:
+            states[node.hash] = fit_network(op, values, data.target, own, parameters)
         if node is outermost and context.wanted is not None:
             values = tuple(rows_of(value, context.wanted) for value in values)
         return op.call(*values, state=states[node.hash], **parameters)
 
     predictions = evaluate(joined, *data.arguments, apply=apply, max_size=MOST_STEPS)
-    ready = isinstance(outermost, Call) and isinstance(outermost.function, Network)
+    ready = isinstance(outermost, Call) and (
+        isinstance(outermost.function, Network) or _is_plain(outermost.function)
+    )
     if context.wanted is not None and not ready:
         predictions = predictions[context.wanted]
     return Fitted(Weights(original_states(program, states)), predictions)

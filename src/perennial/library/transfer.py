@@ -1,0 +1,110 @@
+"""How much features that were learnt elsewhere say about a new target, before anything is trained on them.
+
+Both measures look at a thousand rows at most, brought to 64 numbers each, and cost a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+MOST_ROWS, MOST_NUMBERS = 1000, 64
+NEIGHBOURS = 15
+STEPS, CLOSE_ENOUGH = 100, 1e-4
+SMALLEST = 1e-12
+
+
+def transferability(features: np.ndarray, target: np.ndarray, problem: str, seed: int = 0) -> float:
+    """A score for features of a task; larger is better, and comparable on the same rows of the same task only.
+
+    Args:
+        features: `(n, d)`, of training rows.
+        target: classes `(n,)`, labels `(n, m)` or numbers.
+        problem: such as `multiclass`; classes are judged by neighbours, everything else by log evidence.
+        seed: of the rows and the projection, when there are too many of either.
+
+    >>> generator = np.random.default_rng(0)
+    >>> target = generator.integers(0, 3, 200)
+    >>> told = np.eye(3)[target] + generator.normal(0, 0.1, (200, 3))
+    >>> transferability(told, target, "multiclass"), transferability(generator.normal(size=(200, 3)), target, "multiclass") < 0.5
+    (1.0, True)
+    """
+    generator = np.random.default_rng(seed)
+    rows = np.sort(generator.permutation(len(features))[:MOST_ROWS])
+    features, target = _projected(np.asarray(features[rows], np.float64), generator), np.asarray(target)[rows]
+    if problem in ("binary", "multiclass"):
+        return known_by_neighbours(features, target)
+    return log_evidence(features, np.asarray(target, np.float64).reshape(len(target), -1))
+
+
+def known_by_neighbours(features: np.ndarray, target: np.ndarray, neighbours: int = NEIGHBOURS) -> float:
+    """The share of rows whose class most of their nearest other rows have (leave-one-out).
+
+    Retrieval of modules by neighbours is from MNTDP (Veniat, Denoyer & Ranzato 2021). Near rows have more say, so
+    that few rows a class can be judged too; of equal classes the first wins.
+
+    Args:
+        features: `(n, d)`.
+        target: `(n,)`, from 0.
+        neighbours: how many are asked.
+    """
+    n = len(features)
+    if n < 2:
+        return 0.0
+    squares = (features * features).sum(axis=1)
+    distances = squares[:, None] + squares - 2.0 * features @ features.T
+    np.fill_diagonal(distances, np.inf)
+    count = min(neighbours, n - 1)
+    nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
+    far = np.sqrt(np.maximum(np.take_along_axis(distances, nearest, axis=1), SMALLEST))
+    votes = np.zeros((n, int(target.max()) + 1))
+    for place in range(count):
+        np.add.at(votes, (np.arange(n), target[nearest[:, place]]), 1.0 / far[:, place])
+    return float((votes.argmax(axis=1) == target).mean())
+
+
+def log_evidence(features: np.ndarray, target: np.ndarray) -> float:
+    """The log evidence of a linear model on features, a row and target (LogME; You, Liu, Wang & Long 2021).
+
+    Args:
+        features: `(n, d)`.
+        target: `(n, m)`.
+    """
+    n, d = features.shape
+    left, singular, _ = np.linalg.svd(features, full_matrices=False)
+    left, powers = left[:, singular > SMALLEST], singular[singular > SMALLEST] ** 2
+    told = []
+    for column in target.T:
+        if not np.isfinite(column).all() or column.std() == 0.0:
+            continue
+        column = (column - column.mean()) / column.std()
+        along = (left.T @ column) ** 2
+        told.append(_evidence(powers, along, float(column @ column - along.sum()), n, d))
+    return float(np.mean(told)) if told else -np.inf
+
+
+def _evidence(powers: np.ndarray, along: np.ndarray, rest: float, n: int, d: int) -> float:
+    """The evidence where it is largest over the precisions of weights and noise, by MacKay's fixed point."""
+    alpha = beta = 1.0
+    for _ in range(STEPS):
+        ratio = alpha / beta
+        known = (powers / (powers + ratio)).sum()
+        weights = (powers * along / (powers + ratio) ** 2).sum()
+        residual = (along * (ratio / (powers + ratio)) ** 2).sum() + max(rest, 0.0)
+        alpha, beta = (known + SMALLEST) / (weights + SMALLEST), (n - known) / (residual + SMALLEST)
+        if abs(alpha / beta - ratio) <= CLOSE_ENOUGH * ratio:
+            break
+    # all d weights have a prior; those without a singular value add log(alpha) on both sides
+    logs = len(powers) * np.log(alpha) - np.log(alpha + beta * powers).sum()
+    total = logs + n * np.log(beta) - beta * residual - alpha * weights - n * np.log(2.0 * np.pi)
+    return 0.5 * total / n
+
+
+def _projected(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Standardised features; more than 64 of them as so many random sums, which keep distances nearly."""
+    features = np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0)
+    spread = features.std(axis=0)
+    features = (features - features.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    if features.shape[1] > MOST_NUMBERS:
+        directions = generator.normal(size=(features.shape[1], MOST_NUMBERS))
+        features = features @ (directions / np.sqrt(MOST_NUMBERS))
+    return features

@@ -1,0 +1,192 @@
+"""Networks that stay in the library, and what becomes of them on the next task of images."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from perennial import Study, Task, grow, workflow
+from perennial.errors import UsageError
+from perennial.history import History
+from perennial.lang import to_source
+from perennial.library import Library, features
+from perennial.model import Model
+from perennial.spaces.networks import network_space
+from perennial.storages import SQLite
+from perennial.workflow import grow_study
+
+SIDE, SECONDS = 12, 5.0
+
+
+def stripes(seed, rows=120, classes=3):
+    """Classes are directions of stripes of any phase; they are seen after a convolution, not pixel by pixel."""
+    generator = np.random.default_rng(seed)
+    target = np.arange(rows) % classes
+    down, across = np.indices((SIDE, SIDE))
+    waves = [down, across, down + across, down - across][:classes]
+    phases = generator.integers(0, 4, rows)
+    images = np.stack([((waves[k] + p) % 4 < 2) * 120.0 for k, p in zip(target, phases, strict=True)])
+    images += generator.normal(60.0, 15.0, images.shape)
+    return images.clip(0, 255).astype(np.uint8)[..., None], np.array([f"c{k}" for k in target])
+
+
+def task(seed, name, **settings):
+    return Task.from_data(stripes(seed, **settings), name=name)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    """A library with what one network learnt."""
+    folder = tmp_path_factory.mktemp("library") / "library"
+    known = task(0, "stripes")
+    space = network_space(known.input_type, known.output_type, 100, SECONDS, features=False)
+    with Library(folder) as opened, Study(known, space=space, workers=0) as study:
+        grow_study(study, float("inf"), trials=1, library=opened)
+    return folder
+
+
+def grown(task, library, out=None, trials=1, **settings):
+    """A study of a few trials that begins with what the library knows; its networks are small."""
+    with Library(library) as opened, Study(task, out=out, sized_for=SECONDS, workers=0) as study:
+        return grow_study(study, float("inf"), trials=trials, library=opened, **settings)
+
+
+def part_in(library, of):
+    with Library(library) as opened:
+        return features.parts_for(opened, of)
+
+
+def test_a_network_leaves_its_features_beside_the_solution(library):
+    with Library(library) as opened:
+        assert {base for base, _ in opened.store.names()} == {
+            "stripes/solution",
+            "stripes/features",
+            "stripes/recipe-1",
+        }
+        record = opened.get("stripes/features")
+        [proof] = opened.store.evidence(record=record.id)
+    assert (record.kind, record.input, record.output[:6]) == ("module", "Image[12, 12, 1]", "Tensor")
+    assert proof.role == "prefix" and proof.gain is None and proof.value is not None
+
+
+@pytest.fixture
+def copied(library, tmp_path):
+    """That library, to be changed."""
+    return shutil.copytree(library, tmp_path / "library")
+
+
+@pytest.fixture(scope="module")
+def second(library, tmp_path_factory):
+    """Another task, with few images, grown with a copy of that library, which lies beside the study."""
+    folder = tmp_path_factory.mktemp("second") / "study"
+    place = shutil.copytree(library, folder.parent / "library")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workflow, "OPENERS_FIRST", 1)  # a network takes longer than all the rest
+        model = grown(task(1, "few", rows=60), place, folder, trials=3)
+    return model, folder
+
+
+def history(folder):
+    storage = SQLite(folder)
+    try:
+        return History.of(storage.events())
+    finally:
+        storage.close()
+
+
+def test_the_next_task_tries_a_learner_on_what_the_network_sees(second):
+    model, folder = second
+    told = history(folder)
+    tried = [record for record in told.records if record.trial.origin == "recalled"]
+    assert tried and all("frozen(" in record.source for record in tried)
+    assert all(record.trial.status == "scored" for record in tried)
+    assert max(record.value for record in tried) > told.common_sense["value"]
+    row = told.suggestions[0]
+    assert (
+        row["name"] == "stripes/features@1" and row["role"] == "prefix" and "nearest others" in row["reason"]
+    )
+    with Library(folder.parent / "library") as opened:
+        proofs = opened.store.evidence(record=row["record"])
+    assert [proof.gain for proof in proofs if proof.study] and all(proof.role == "prefix" for proof in proofs)
+
+
+def test_the_study_and_its_model_stand_without_the_library(second, tmp_path):
+    model, folder = second
+    told = history(folder)
+    source = next(record.source for record in told.records if "frozen(" in record.source)
+    images, _ = stripes(5, rows=9)
+    again = Model.load(folder / "best")
+    assert np.array_equal(again.predict(images), model.predict(images))
+    with Study(task(1, "few", rows=60), out=folder, sized_for=SECONDS, workers=0) as opened:
+        assert [part.name for part in opened.parts] == ["stripes/features@1"]
+        genotype = next(record.trial.genotype for record in told.records if record.source == source)
+        assert to_source(opened.space.freeze(genotype)) == source
+
+
+def test_the_report_tells_what_was_reused(second):
+    _, folder = second
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "What the library suggested" in page and "stripes/features@1" in page
+
+
+@pytest.mark.parametrize(
+    ("reuse", "roles"), [("recipes", {"recipe"}), ("frozen", {"prefix"}), ("off", set())]
+)
+def test_one_says_what_is_reused(copied, tmp_path, reuse, roles):
+    grown(task(2, "other", rows=60), copied, tmp_path / "s", reuse=reuse)
+    assert {row["role"] for row in history(tmp_path / "s").suggestions} == roles
+
+
+def test_a_wrong_word_for_reuse_is_refused():
+    with pytest.raises(UsageError, match="all, recipes, frozen, off"):
+        grow(task(2, "other"), trials=1, reuse="everything")
+
+
+def test_images_of_other_channels_do_not_see_it(library):
+    images, labels = stripes(3)
+    colours = Task.from_data((np.concatenate([images, images[::-1], 255 - images], axis=3), labels))
+    assert part_in(library, colours) == []
+    [part] = part_in(library, task(3, "grey"))
+    assert part.name == "stripes/features@1"
+    table = Task.from_data(([[1.0], [2.0]] * 20, ["a", "b"] * 20))
+    assert part_in(library, table) == []
+
+
+def test_scores_tell_useful_features_from_useless_ones(library):
+    [part] = part_in(library, task(3, "grey"))
+    seen = task(3, "grey")
+    images, labels = stripes(3)
+    shuffled = Task.from_data((images, np.random.default_rng(0).permutation(labels)))
+    [good] = features.scores([part], seen, 0)
+    [bad] = features.scores([part], shuffled, 0)
+    assert good > 0.8 > 0.6 > bad
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"source": "lambda image: head(image)"},
+        {"source": "lambda image: global_pool(pixels(image))"},
+        {"source": "lambda a, b: global_pool(pixels(a))"},
+        {"source": "global_pool"},
+        {"source": "lambda image: relu(dense(global_pool(pixels(image)), units=65536))"},
+        {"weights": b"nothing"},
+    ],
+)
+def test_a_part_that_lies_is_left_out(library, lie):
+    [part] = part_in(library, task(3, "grey"))
+    wrong = features.Part(**{**vars(part), **lie})
+    with pytest.raises(Exception) as caught:
+        features.check(wrong, task(3, "grey").input_type)
+    assert type(caught.value).__name__ in ("ProgramError", "DamagedFile", "TypeMismatch", "UnknownWord")
+    assert features.scores([wrong], task(3, "grey"), 0) == [None]
+
+
+def test_the_command_line_shows_it_before_anything_is_fitted(library, command, tmp_path):
+    images, labels = stripes(4, rows=40)
+    np.savez(tmp_path / "new.npz", x=images, y=labels)
+    done = command("library", "search", tmp_path / "new.npz", "--library", library, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert rows[0]["name"] == "stripes/features@1" and "nearest others" in rows[0]["reason"]
