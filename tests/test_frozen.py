@@ -166,3 +166,19 @@ def test_the_word_takes_one_row_of_features_and_computes_nothing_by_itself():
         word.infer(Tensor(5), Tensor(5))
     with pytest.raises(ProgramError, match="only inside a program"):
         word.call(np.zeros((1, 5)))
+
+
+def test_a_network_that_holds_the_layers_may_start_from_their_weights(cut):
+    features, state = cut
+    program = Lambda(("image",), call(WORDS["head"], features.body, epochs=1, batch=16, learning_rate=1e-6))
+    learnt = compiler.layer_states(features.body, state)
+    values, target = images(seed=1)
+    data = Batch((values,), target, 60)
+    fitted = resolve(program).fit(program, data, context(initial=learnt))
+    again, told = compiler.features_of(program, fitted.weights)
+    assert again is features.body or again.body is features.body
+    assert set(told.arrays) == set(state.arrays)
+    trained = [name for name, array in state.arrays.items() if array.ndim > 1]
+    assert all(np.allclose(told.arrays[name], state.arrays[name], atol=1e-3) for name in trained)
+    fresh = compiler.features_of(program, resolve(program).fit(program, data, context()).weights)[1]
+    assert not any(np.allclose(fresh.arrays[name], state.arrays[name], atol=1e-2) for name in trained)

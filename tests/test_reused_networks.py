@@ -99,7 +99,8 @@ def test_the_next_task_tries_a_learner_on_what_the_network_sees(second):
     model, folder = second
     told = history(folder)
     tried = [record for record in told.records if record.trial.origin == "recalled"]
-    assert tried and all("frozen(" in record.source for record in tried)
+    assert ["frozen(" in record.source for record in tried] == [True, False]
+    assert "head(" in tried[1].source
     assert all(record.trial.status == "scored" for record in tried)
     assert max(record.value for record in tried) > told.common_sense["value"]
     row = told.suggestions[0]
@@ -190,3 +191,8 @@ def test_the_command_line_shows_it_before_anything_is_fitted(library, command, t
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert rows[0]["name"] == "stripes/features@1" and "nearest others" in rows[0]["reason"]
+
+
+def test_what_there_is_no_time_to_ask_has_no_score(library):
+    [part] = part_in(library, task(3, "grey"))
+    assert features.scores([part, part], task(3, "grey"), 0, seconds=0.0) == [None, None]

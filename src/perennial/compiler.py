@@ -485,6 +485,22 @@ def features_of(program: Program, weights: Mapping[str, State]) -> tuple[Program
     return Lambda(program.names, top), State(named, {"layout": told.texts["layout"], "type": str(kind)})
 
 
+def layer_states(top: Call, state: State) -> dict[str, State]:
+    """The weights of `features_of`, layer by layer and by node hash: what a network that holds these layers starts from.
+
+    Args:
+        top: the outermost of the layers.
+        state: of all of them.
+
+    Raises:
+        DamagedFile: the state belongs to other layers.
+    """
+    word = Compiled(top)
+    model = word.model(state)
+    arrays = {node.hash: _arrays(model.get_layer(layer_name(node))) for node in word.layers}
+    return {key: State(found, {}) for key, found in arrays.items() if found}
+
+
 def initial_states(program: Program, types: tuple[Type, ...], output: Type, seed: int) -> dict[str, State]:
     """The weights of a program's layers before any training, by node hash."""
     known, found = typed(program, types, output), {}

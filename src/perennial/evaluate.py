@@ -121,7 +121,8 @@ def evaluate(
         limits: the most that its networks may cost.
         parent: whose weights, of the same folds, its networks start from.
         paused: a training of the same program on the first fold, to go on from.
-        known: packed weights of its frozen parts, by the hash of their node.
+        known: packed weights of parts that were trained on other tasks, by the hash of their node: of `frozen`, or of
+            the outermost of layers that start from them.
 
     Raises:
         Diverged: the predictions hold NaN or infinity.
@@ -136,15 +137,15 @@ def evaluate(
     if network:
         seconds *= fidelity - (paused.fidelity if paused else 0.0)
     checkpoints = {} if network and fidelity < 1.0 else None
-    frozen = {node: only_state(blob) for node, blob in known.items()}
+    learnt = _learnt_before(program, known)
     start, results = time.monotonic(), []
     for number, (train, validation) in enumerate(folds):
         left = seconds - (time.monotonic() - start)
         deadline = time.monotonic() + _fitting_share(program) * left / (len(folds) - number)
         how = {
-            "initial": frozen
+            "initial": learnt
             if parent is None
-            else {**frozen, **_inherited(bench.task, parent, number, program, seed)},
+            else {**learnt, **_inherited(bench.task, parent, number, program, seed)},
             "resume": Weights.from_bytes(paused.checkpoint) if paused and number == 0 else {},
             "fidelity": fidelity if network else 1.0,
             "checkpoints": checkpoints,
@@ -165,9 +166,11 @@ def predict(
     return model.predict_values(inputs)
 
 
-def transferabilities(bench: Bench, *, parts: Sequence[Part], seed: int) -> list[float | None]:
+def transferabilities(
+    bench: Bench, *, parts: Sequence[Part], seed: int, seconds: float
+) -> list[float | None]:
     """How much the features of each part say about the target; see `library.features.scores`."""
-    return scores(parts, bench.task, seed)
+    return scores(parts, bench.task, seed, seconds)
 
 
 def part(bench: Bench, *, source: str, blob: bytes) -> tuple[str, str, bytes] | None:
@@ -194,6 +197,17 @@ def _refuse_oversized(program: Program, task: Task, limits: Limits | None) -> No
     broken = limits.broken_by(cost_of(program, (task.input_type,), task.output_type))
     if broken:
         raise Rejected(f"Too large before it was built: {broken}.")
+
+
+def _learnt_before(program: Program, known: Mapping[str, bytes]) -> dict[str, State]:
+    """The weights of parts from other tasks, by node hash: one state of what is frozen, one a layer of what is not."""
+    found: dict[str, State] = {}
+    for node in program.walk() if known else ():
+        if node.hash in known:
+            state = only_state(known[node.hash])
+            frozen = node in compiler.frozen_parts(program)
+            found |= {node.hash: state} if frozen else compiler.layer_states(node, state)
+    return found
 
 
 def _inherited(task: Task, parent: Ancestor, number: int, program: Program, seed: int) -> Mapping[str, State]:

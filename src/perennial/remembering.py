@@ -38,6 +38,7 @@ def recalled(study: Study, library: Library | None, reuse: str = "all") -> list[
             study.widen([part for part, _ in parts])
             told += _recipes(study, library) if reuse in ("all", "recipes") else []
         except StoreError as error:
+            study.widen([])
             study.emit(
                 "verdict", stage="recall", text=f"the library could not be asked: {error.what}", data={}
             )
@@ -77,9 +78,10 @@ def _known_features(
     found = features.parts_for(library, study.task) if study.sizes_itself else []
     if not found:
         return [], []
-    seconds = float("inf") if study.deterministic else max(1.0, SHARE_FOR_SCORES * study.clock.left)
+    seconds = float("inf") if study.deterministic else max(2.0, SHARE_FOR_SCORES * study.clock.left)
     try:
-        scores = study.call("transferabilities", {"parts": found, "seed": study.seed}, seconds)
+        asked = {"parts": found, "seed": study.seed, "seconds": seconds}
+        scores = study.call("transferabilities", asked, 2.0 * seconds)
     except WorkerError as error:
         text = f"networks of other tasks could not be judged: {error.what}"
         study.emit("verdict", stage="recall", text=text, data={})
@@ -91,11 +93,11 @@ def _known_features(
         {
             "name": ranked[place][0].name,
             "record": ranked[place][0].record,
-            "reason": features.reason(study.task.problem, ranked[place][1]),
+            "reason": f"{how}; {features.reason(study.task.problem, ranked[place][1])}",
             "role": features.PREFIX,
             "genotype": genotype.to_json(),
         }
-        for genotype, place in known_openers(study.space, len(ranked))
+        for genotype, place, how in known_openers(study.space, len(ranked))
     ]
     return ranked, told
 
@@ -164,8 +166,11 @@ def keep_features(library: Library, study: Study, solution: str | None) -> None:
         proof = _proof(study, record.id, best.value, best.trial.seconds, role=features.PREFIX)
         name = f"{name_part(study.task.name)}/features"
         card = _card(study.history, study.clock.elapsed, study.task)
-        edge = Edge(record.id, solution, "extracted")
-        library.store.commit(Batch(((record, card),), {name: record.id}, (proof,), edges=(edge,)))
+        edges = [Edge(record.id, solution, "extracted")]
+        for part in study.parts_in(parse(best.source, vocabulary())).values():
+            if library.store.header(part.record) is not None and part.record != record.id:
+                edges.append(Edge(record.id, part.record, "fine-tuned"))
+        library.store.commit(Batch(((record, card),), {name: record.id}, (proof,), edges=tuple(edges)))
     except PerennialError as error:
         _not_kept(study.journal, error)
         return

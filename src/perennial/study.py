@@ -24,7 +24,7 @@ from perennial.evaluate import Ancestor, Bench, Outcome, Paused, derive_seed, pa
 from perennial.executors import Executor, Future, Inline, Job, Processes
 from perennial.history import Record
 from perennial.journal import Journal, Listener
-from perennial.lang import Program, to_source
+from perennial.lang import Program, Var, to_source
 from perennial.library.features import Part
 from perennial.metrics import Metric
 from perennial.protocol import Protocol
@@ -503,20 +503,29 @@ class Study:
             "seconds": float("inf") if self.deterministic else max(0.2, seconds),
             "keep_above": keep_above,
             "limits": self.space.limits,
-            "known": self._weights_of_parts(program),
+            "known": {node: part.weights for node, part in self.parts_in(program).items()},
             **(beginning or {}),
         }
         hard = float("inf") if np.isinf(seconds) else max(0.2, seconds) * 1.25 + KILL_GRACE_SECONDS
         return Job("perennial.evaluate:evaluate", arguments, min(hard, max(1.0, self.clock.left)))
 
-    def _weights_of_parts(self, program: Program) -> dict[str, bytes]:
-        """The weights of what is frozen in a program, by the hash of the node."""
-        weights = {part.short: part.weights for part in self.parts}
-        return {
-            node.hash: weights[node.settings["of"]]
-            for node in (frozen_parts(program) if weights else ())
-            if node.settings["of"] in weights
-        }
+    def parts_in(self, program: Program) -> dict[str, Part]:
+        """What a program has from other tasks, by the hash of the node: of `frozen`, or of the outermost of layers that
+        are trained further.
+        """
+        if not self.parts:
+            return {}
+        frozen = {node.settings["of"]: node for node in frozen_parts(program)}
+        nodes = set(program.walk())
+        found = {}
+        for part in self.parts:
+            function = part.function
+            top = function.body.arguments[0].substitute({function.names[0]: Var(program.names[0])})
+            if part.short in frozen:
+                found[frozen[part.short].hash] = part
+            elif top in nodes:
+                found[top.hash] = part
+        return found
 
     def _parent(self, proposal: Proposal, screening: Screening) -> Ancestor | None:
         """Whose weights the candidate starts from, where it wants them and they were fitted on the same folds."""

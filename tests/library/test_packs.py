@@ -9,8 +9,9 @@ from perennial import Protocol, Task, compiler
 from perennial.cli import run
 from perennial.errors import UsageError
 from perennial.evaluate import Bench, evaluate
-from perennial.lang import parse
+from perennial.lang import Lambda, call, parse, to_source
 from perennial.library import Card, Library
+from perennial.library.features import Part, part_of
 from perennial.library.pack import inspect, pack, replay, unpack
 from perennial.library.records import Batch
 from perennial.library.upkeep import verify
@@ -112,7 +113,13 @@ def test_the_pack_that_the_attacks_begin_with_is_sound(packed, tmp_path):
     assert packed.read_bytes() == (tmp_path / "same.pern").read_bytes()
 
 
-def test_a_network_larger_than_its_bounds_is_refused_before_it_is_built(tmp_path, monkeypatch):
+def on_top_of(source, blob, task):
+    source, _, weights = part_of(parse(source, vocabulary()), Weights.from_bytes(blob), (task.input_type,))
+    return source, weights
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_network_larger_than_its_bounds_is_refused_before_it_is_built(tmp_path, monkeypatch, frozen):
     images = np.random.default_rng(0).integers(0, 255, (24, 8, 8, 1)).astype(np.uint8)
     task = Task.from_data((images, np.array(["one", "two"] * 12)))
     source = (
@@ -120,6 +127,11 @@ def test_a_network_larger_than_its_bounds_is_refused_before_it_is_built(tmp_path
     )
     bench = Bench(task, Protocol.propose(task, kind="holdout"), resolve("accuracy"))
     fitted = evaluate(bench, source=source, seed=0)
+    if frozen:
+        part = Part("ab" * 32, "first/features@1", *on_top_of(source, fitted.blobs[0], task))
+        source = to_source(Lambda(("image",), call(vocabulary()["linear"], part.function.body, penalty=1.0)))
+        node = compiler.frozen_parts(parse(source, vocabulary()))[0]
+        fitted = evaluate(bench, source=source, seed=0, known={node.hash: part.weights})
     model = Model(parse(source, vocabulary()), tuple(map(Weights.from_bytes, fitted.blobs)), task.schema)
     with Library(tmp_path / "library") as library:
         library.keep(model, task, metric="accuracy", baseline=0.5, value=0.5)

@@ -10,6 +10,7 @@ from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
 from perennial.spaces import Space
 from perennial.spaces.features import FEATURES, IMAGE, LEARNERS, on_features
+from perennial.spaces.networks import known_openers, network_space
 from perennial.spaces.offers import openers_for, space_for
 from perennial.task import Task
 
@@ -51,3 +52,41 @@ def test_openers_tell_bars_from_crosses():
     for genotype in OPENERS:
         outcome = evaluate(bench, source=to_source(SPACE.freeze(genotype)), seed=0, fold_limit=1)
         assert outcome.value > 0.9, to_source(SPACE.freeze(genotype))
+
+
+KNOWN = parse(
+    "lambda picture: frozen(global_pool(relu(conv(pixels(picture), width=5, kernel=3))), of='ab12')",
+    vocabulary(),
+)
+
+
+def test_features_that_were_learnt_before_are_offered_alone_beside_edges_and_trained_further():
+    space = network_space(Image(16, 16, 1), Dist(4), 500, known=[KNOWN, KNOWN])
+    openers = known_openers(space, 2)
+    assert [place for _, place, _ in openers] == [0, 0, 1, 0, 0, 0]
+    programs = [to_source(space.freeze(genotype)) for genotype, _, _ in openers]
+    assert len(set(openers)) == len(openers)
+    assert ["frozen(" in source for source in programs] == [True, False, True, True, True, True]
+    assert ["hog(" in source for source in programs] == [False, False, False, True, False, True]
+    assert "head(" in programs[1] and "width=5" in programs[1]
+    assert all("picture" not in source for source in programs)
+    for genotype, _, _ in openers:
+        typed(space.freeze(genotype), (Image(16, 16, 1),), Dist(4))
+
+
+def test_what_is_trained_further_takes_smaller_steps():
+    space = network_space(Image(16, 16, 1), Dist(4), 500, known=[KNOWN])
+    further = known_openers(space, 1)[1][0]
+    usual = space.repair(
+        {**further, **{name: space.default()[name] for name in further if name in space.default()}}
+    )
+    rates = [name for name in further if name.endswith(".rate")]
+    assert rates and all(further[name] < usual[name] for name in rates)
+
+
+def test_without_anything_known_there_are_no_such_openers_and_the_space_is_the_same():
+    plain = network_space(Image(16, 16, 1), Dist(4), 500)
+    assert known_openers(plain, 0) == []
+    assert to_source(plain.freeze(plain.default())) == to_source(
+        network_space(Image(16, 16, 1), Dist(4), 500, known=[KNOWN]).freeze(plain.default())
+    )

@@ -14,8 +14,8 @@ from typing import Any
 from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 
-NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs", "store")
-LONG = ("tables", "images", "morphism", "programs")
+NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs", "store", "recall")
+LONG = ("tables", "images", "morphism", "programs", "recall")
 
 
 def run(

@@ -6,6 +6,8 @@ they say about its target, and the best become words of its space: `frozen(…, 
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -172,18 +174,23 @@ def adapted(part: Part, input_type: Type) -> tuple[FrozenNetwork, State]:
     return network, network.fit((nothing,), None, told)
 
 
-def scores(parts: Sequence[Part], task: Task, seed: int) -> list[float | None]:
-    """How much the features of each part say about the target of a task; None where they cannot be had.
+def scores(parts: Sequence[Part], task: Task, seed: int, seconds: float = math.inf) -> list[float | None]:
+    """How much the features of each part say about the target of a task; None where they cannot be had in time.
 
     Args:
-        parts: that take its images.
+        parts: that take its images, the most promising first.
         task: its training rows.
         seed: of the rows that are looked at.
+        seconds: after which no further part is asked.
     """
+    end = time.monotonic() + seconds
     rows = np.sort(np.random.default_rng(seed).permutation(task.rows)[:MOST_ROWS])
     images = task.schema.argument({name: column[rows] for name, column in task.inputs.items()})
     found: list[float | None] = []
     for part in parts:
+        if time.monotonic() >= end:
+            found.append(None)
+            continue
         try:
             network, state = adapted(part, task.input_type)
             features = network.call(images, state=state)

@@ -37,6 +37,7 @@ NODES = 3
 MOST_BLOCKS = {"plain": 4, "residual": 4, "cells": 2}
 DEFAULTS_FOR_NO_LIMIT = 600.0
 MOST_EPOCHS = 200
+SMALLER_STEPS = 0.3
 BATCHES = [32, 64, 128, 256]
 STRONG = {"cutout": 0.3, "trivial": 0.3}
 
@@ -102,20 +103,32 @@ def network_portfolio(space: Space, mirrored: bool = False) -> list[Genotype]:
     return list(dict.fromkeys(openers))
 
 
-def known_openers(space: Space, count: int) -> list[tuple[Genotype, int]]:
-    """Candidates on features that were learnt on other tasks, each with the place of its features.
+def known_openers(space: Space, count: int) -> list[tuple[Genotype, int, str]]:
+    """Candidates on features that were learnt on other tasks, each with the place of its features and what it is.
 
-    A linear model on each; on the first also a kernel, and both beside edges.
+    A linear model on each; on the first also a kernel, and both beside edges; and the network that gives the first,
+    trained further with small steps.
 
     Args:
         space: of `network_space`, with so many known features.
         count: how many.
     """
-    openers = [(_on_features(space, FIRST_KNOWN + WAYS * place, "linear"), place) for place in range(count)]
-    if count:
-        openers.append((_on_features(space, FIRST_KNOWN + 1, "linear"), 0))
-        openers += [(_on_features(space, FIRST_KNOWN + way, "kernel_ridge"), 0) for way in range(WAYS)]
-    return openers
+    if not count:
+        return []
+
+    def on(place: int, way: int, learner: str) -> Genotype:
+        return _on_features(space, FIRST_KNOWN + WAYS * place + way, learner)
+
+    further = space.repair({"model": 0, "family": len(FAMILIES)})
+    slower = {name: SMALLER_STEPS * value for name, value in further.items() if name.endswith(".rate")}
+    return [
+        (on(0, 0, "linear"), 0, "a linear model on it"),
+        (space.repair({**further, **slower}), 0, "trained further"),
+        *((on(place, 0, "linear"), place, "a linear model on it") for place in range(1, count)),
+        (on(0, 1, "linear"), 0, "a linear model on it and edges"),
+        (on(0, 0, "kernel_ridge"), 0, "a kernel on it"),
+        (on(0, 1, "kernel_ridge"), 0, "a kernel on it and edges"),
+    ]
 
 
 def _on_features(space: Space, features: int, learner: str) -> Genotype:
@@ -195,7 +208,7 @@ def _program(
     def word(name: str, *arguments: Any, **parameters: Any) -> Program:
         return call(words[name], *arguments, **parameters)
 
-    network = _Network(word, input_type, base).program(image)
+    network = _Network(word, input_type, base).program(image, known)
     trained = _trained(word, network, rows)
     return Lambda((IMAGE,), one_of("model", [trained, on_features(image, known)]) if features else trained)
 
@@ -237,10 +250,11 @@ class _Network:
         self._word, self._input_type, self._base = word, input_type, base
         self._stages = _stages(input_type)
 
-    def program(self, image: Program) -> Program:
-        """From the image to a vector."""
+    def program(self, image: Program, known: Sequence[Lambda] = ()) -> Program:
+        """From the image to a vector; layers that were trained on other tasks are families of their own."""
         families = [self._plain(image), self._residual(image), self._cells(image)]
-        pooled = self._pooled(one_of("family", families))
+        learnt = [function.body.arguments[0].substitute({function.names[0]: image}) for function in known]
+        pooled = one_of("family", [*map(self._pooled, families), *learnt])
         dropped = self._word("dropout", pooled, rate=real("dropout", 0.0, 0.5, default=0.0, regularises=1))
         return _with(dropped, self._shared())
 

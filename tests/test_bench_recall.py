@@ -1,0 +1,73 @@
+"""The bench of what a library gives to few images: how sets are cut, and what is claimed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perennial.bench import recall
+from perennial.bench.images import Split
+from perennial.bench.kept import Kept
+from perennial.errors import UsageError
+
+
+def split(classes=6, rows=20):
+    target = np.tile(np.arange(classes), rows)
+    images = np.repeat(target[:, None, None, None], 8 * 8, axis=1).reshape(-1, 8, 8, 1).astype(np.uint8)
+    names = tuple(map(str, range(classes)))
+    return Split("a set", names, images, target, images + 100, target)
+
+
+def test_few_images_of_each_class_are_drawn_by_the_seed():
+    images, labels = recall.few(split(), np.array([1, 3]), 4, 7)
+    assert images.shape == (8, 8, 8, 1) and sorted(labels) == ["1"] * 4 + ["3"] * 4
+    assert [str(image[0, 0, 0]) for image in images] == list(labels)
+    again, _ = recall.few(split(), np.array([1, 3]), 4, 7)
+    assert np.array_equal(images, again)
+
+
+class Grown:
+    """Knows a share of the images: more with a library."""
+
+    def __init__(self, share):
+        self.share = share
+        self.result = {"kept": ["before/solution@1", "before/features@1"], "reused": ["before/features@1"]}
+
+    def predict(self, images):
+        truth = (images[:, 0, 0, 0].astype(int) - 100).astype(str)
+        return np.where(np.arange(len(images)) < self.share * len(images), truth, "?")
+
+
+def test_classes_are_never_seen_twice_and_both_have_the_same_time(monkeypatch, tmp_path):
+    asked = []
+
+    def grown(images, labels, seconds, seed, library):
+        asked.append((sorted(set(labels)), len(images), seconds, seed, library is not None))
+        if library is not None:
+            Path(library).mkdir(exist_ok=True)
+        return Grown(0.75 if library is not None else 0.5)
+
+    monkeypatch.setattr(recall, "_grown", grown)
+    monkeypatch.setattr(recall, "split_of", lambda *_: split())
+    rows = recall._one_set(tmp_path, 10.0, 2)
+    before, *tasks = asked
+    assert before == (["0", "2", "4"], 60, 40.0, 0, True)
+    assert tasks == [(["1", "3", "5"], 30, 10.0, s, w) for s in (0, 1) for w in (False, True)]
+    assert [(row["cold"], row["warm"], row["gain"], row["tested on"]) for row in rows] == [
+        (0.5, 0.75, 0.25, 60)
+    ] * 2
+
+
+def test_the_bars_tell_the_mean_gain_and_how_often_it_harms(monkeypatch):
+    monkeypatch.setattr(recall, "sets_of", lambda *_: [Path("a"), Path("b")])
+    gains = iter([[0.2, -0.05], [0.1, 0.0]])
+    monkeypatch.setattr(recall, "_one_set", lambda *_: [{"gain": gain} for gain in next(gains)])
+    first, second = recall.run(data=".", seconds=None, seeds=2, only=(), kept=Kept(None))["bars"]
+    assert (first["value"], first["ok"]) == (pytest.approx(0.0625), False)
+    assert (second["value"], second["ok"]) == (0.25, False)
+
+
+def test_a_set_with_few_classes_is_refused(monkeypatch):
+    monkeypatch.setattr(recall, "split_of", lambda *_: split(classes=3))
+    with pytest.raises(UsageError, match="too few classes"):
+        recall._one_set(Path("a"), 10.0, 1)
