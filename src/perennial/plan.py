@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from perennial.errors import UsageError
@@ -63,6 +63,20 @@ class Plan:
         (27.06, 0.0)
         """
         return LEAST_SHARE * self.candidate if self.patient and isfinite(self.candidate) else 0.0
+
+    def beginning(self, elapsed: float, modality: str) -> Plan:
+        """The plan when the search begins only now: it has its share of what is left, so that a slow start does not end it
+        before its first candidate.
+
+        >>> Plan.of(25.0, "image").search_end, Plan.of(25.0, "image").beginning(9.0, "image").search_end
+        (7.9, 13.7)
+        """
+        if elapsed >= self.confirm_end or not isfinite(self.confirm_end):
+            return self
+        share = SHARES[modality].search
+        return replace(
+            self, search_end=max(self.search_end, round(elapsed + share * (self.confirm_end - elapsed), 1))
+        )
 
     @staticmethod
     def of(seconds: float, modality: str = "table") -> Plan:

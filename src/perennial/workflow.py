@@ -191,7 +191,10 @@ def grow_study(
     limit = screening_folds(study, plan)
     answer = fit_baselines(study, limit)
     ask_for_mirrors(study)
-    overfit(study, plan, limit, trials, recall(study, library, reuse))
+    suggested = recall(study, library, reuse)
+    if not study.history.records:
+        plan = plan.beginning(study.clock.elapsed, study.task.modality)
+    overfit(study, plan, limit, trials, suggested)
     regularise(study, plan, limit, trials)
     tune(study, plan, limit, trials)
     members = confirm(study, plan, trials)

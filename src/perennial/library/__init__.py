@@ -2,7 +2,8 @@
 
 `records.py` says what is remembered; `base.py` what a store promises; `embedded.py` is the store of one machine;
 `golden.py` what a model must say for ever; `description.py` a task in figures; `library.py` adds and finds; `recall.py`
-suggests; `upkeep.py` verifies and sweeps; `pack.py` carries records from one library to another.
+suggests recipes, `features.py` parts of networks, which `transfer.py` judges; `upkeep.py` verifies and sweeps; `pack.py`
+carries records from one library to another.
 """
 
 from perennial.library.library import Library, default_place, opened
