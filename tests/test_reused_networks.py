@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from perennial import Study, Task, grow, workflow
+from perennial import Protocol, Study, Task, grow, workflow
 from perennial.errors import UsageError
 from perennial.history import History
 from perennial.lang import to_source
@@ -16,7 +16,7 @@ from perennial.spaces.networks import network_space
 from perennial.storages import SQLite
 from perennial.workflow import grow_study
 
-SIDE, SECONDS = 12, 5.0
+SIDE, SECONDS = 8, 5.0
 
 
 def stripes(seed, rows=120, classes=3):
@@ -41,14 +41,16 @@ def library(tmp_path_factory):
     folder = tmp_path_factory.mktemp("library") / "library"
     known = task(0, "stripes")
     space = network_space(known.input_type, known.output_type, 100, SECONDS, features=False)
-    with Library(folder) as opened, Study(known, space=space, workers=0) as study:
+    judging = Protocol.propose(known, kind="holdout")
+    with Library(folder) as opened, Study(known, space=space, protocol=judging, workers=0) as study:
         grow_study(study, float("inf"), trials=1, library=opened)
     return folder
 
 
 def grown(task, library, out=None, trials=1, **settings):
     """A study of a few trials that begins with what the library knows; its networks are small."""
-    with Library(library) as opened, Study(task, out=out, sized_for=SECONDS, workers=0) as study:
+    kept = {"out": out, "protocol": Protocol.propose(task, kind="holdout")}
+    with Library(library) as opened, Study(task, sized_for=SECONDS, workers=0, **kept) as study:
         return grow_study(study, float("inf"), trials=trials, library=opened, **settings)
 
 
@@ -66,7 +68,7 @@ def test_a_network_leaves_its_features_beside_the_solution(library):
         }
         record = opened.get("stripes/features")
         [proof] = opened.store.evidence(record=record.id)
-    assert (record.kind, record.input, record.output[:6]) == ("module", "Image[12, 12, 1]", "Tensor")
+    assert (record.kind, record.input, record.output[:6]) == ("module", f"Image[{SIDE}, {SIDE}, 1]", "Tensor")
     assert proof.role == "prefix" and proof.gain is None and proof.value is not None
 
 
