@@ -59,10 +59,9 @@ def test_both_searches_differ_in_where_weights_start_only_and_neither_is_run_twi
     assert (row["scratch_value"], row["inherited_value"]) == (0.6, 0.8)
 
 
-def test_one_short_search_of_each_kind_on_images(class_folders):
-    rows = [morphism._searched(class_folders("a"), 0, 4.0, inherit) for inherit in (False, True)]
-    assert all(row["trials"] >= 1 for row in rows)
-    assert all(seconds <= 30.0 for row in rows for seconds, _ in row["curve"])
+def test_a_short_search_on_images(class_folders):
+    row = morphism._searched(class_folders("a"), 0, 3.0, True)
+    assert row["trials"] >= 1 and all(seconds <= 30.0 for seconds, _ in row["curve"])
 
 
 def test_it_asks_for_images(tmp_path):
