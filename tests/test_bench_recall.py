@@ -41,7 +41,7 @@ class Grown:
 def test_classes_are_never_seen_twice_and_both_have_the_same_time(monkeypatch, tmp_path):
     asked = []
 
-    def grown(images, labels, seconds, seed, library):
+    def grown(name, images, labels, seconds, seed, library):
         asked.append((sorted(set(labels)), len(images), seconds, seed, library is not None))
         if library is not None:
             Path(library).mkdir(exist_ok=True)

@@ -120,6 +120,15 @@ class Compiled(Network):
             known[node] = output if node is self.head else found
         return known
 
+    def gives(self, types: tuple[Type, ...]) -> Type:
+        """What the outermost layer gives by itself, where it is no head.
+
+        Raises:
+            TypeMismatch: the layers do not fit these types.
+        """
+        known, top = self.types(types, fresh("features")), self.head
+        return top.function.infer(*(known[argument] for argument in top.arguments), **top.settings)
+
     def costs(self, types: tuple[Type, ...], output: Type) -> list[Cost]:
         """What one example costs in each layer, from types alone."""
         known = self.types(types, output)
@@ -289,7 +298,7 @@ class FrozenNetwork(Learner):
         """The features, where it is known what comes in."""
         if any(isinstance(kind, TypeVar) or kind.variables for kind in types):
             return fresh("features")
-        return self._features(types)
+        return self.network.gives(types)
 
     def fit(self, inputs: tuple, target: Any, context: FitContext, **parameters: Any) -> State:
         """The weights that were handed in for it, for inputs of these shapes.
@@ -304,7 +313,7 @@ class FrozenNetwork(Learner):
                 todo="Grow with the library that holds this record.",
             )
         layout = self.network.layout(inputs, context.types)
-        features = self._features(self.network.concrete_types(layout))
+        features = self.network.gives(self.network.concrete_types(layout))
         state = State(dict(given.arrays), {"layout": json.dumps(layout), "type": str(features)})
         try:
             self.check(state)
@@ -324,13 +333,8 @@ class FrozenNetwork(Learner):
         """
         self.network.check(state)
         kinds = self.network.concrete_types(json.loads(state.texts["layout"]))
-        if str(self._features(kinds)) != state.texts["type"]:
+        if str(self.network.gives(kinds)) != state.texts["type"]:
             raise DamagedFile("The weights of a frozen network say that they give something else.")
-
-    def _features(self, types: tuple[Type, ...]) -> Type:
-        top = self.network.head
-        known = self.network.types(types, fresh("features"))
-        return top.function.infer(*(known[argument] for argument in top.arguments), **top.settings)
 
 
 @dataclass(frozen=True)
@@ -448,8 +452,7 @@ def joined(program: Program, states: Mapping[str, State]) -> dict[str, State]:
             layer = model.get_layer(layer_name(node))
             if layer.weights:
                 _assign(layer, states.get(node.hash, State()))
-        named = {f"variable_{number:03d}": _array(variable) for number, variable in enumerate(model.weights)}
-        found[head.hash] = State({**named, "target": told.arrays["target"]}, dict(told.texts))
+        found[head.hash] = State({**_numbered(model), "target": told.arrays["target"]}, dict(told.texts))
     return found
 
 
@@ -474,15 +477,14 @@ def features_of(program: Program, weights: Mapping[str, State]) -> tuple[Program
     told, states = weights[found[0].hash], split(program, weights)
     word = Compiled(top)
     kinds = word.concrete_types(json.loads(told.texts["layout"]))
-    features = word.types(kinds, fresh("features"))
-    kind = top.function.infer(*(features[argument] for argument in top.arguments), **top.settings)
+    kind = word.gives(kinds)
     model = word.build(kinds, kind, 0)
     for node in word.layers:
         layer = model.get_layer(layer_name(node))
         if layer.weights:
             _assign(layer, states[node.hash])
-    named = {f"variable_{number:03d}": _array(variable) for number, variable in enumerate(model.weights)}
-    return Lambda(program.names, top), State(named, {"layout": told.texts["layout"], "type": str(kind)})
+    texts = {"layout": told.texts["layout"], "type": str(kind)}
+    return Lambda(program.names, top), State(_numbered(model), texts)
 
 
 def layer_states(top: Call, state: State) -> dict[str, State]:
@@ -596,6 +598,11 @@ def _array(variable: Any) -> np.ndarray:
     value = variable.value
     plain = value.detach().cpu().numpy() if hasattr(value, "detach") else keras.ops.convert_to_numpy(value)
     return np.array(plain)
+
+
+def _numbered(model: Any) -> dict[str, np.ndarray]:
+    """The weights of a whole model, in its order."""
+    return {f"variable_{number:03d}": _array(variable) for number, variable in enumerate(model.weights)}
 
 
 def _arrays(layer: Any) -> dict[str, np.ndarray]:

@@ -202,11 +202,11 @@ def _refuse_oversized(program: Program, task: Task, limits: Limits | None) -> No
 def _learnt_before(program: Program, known: Mapping[str, bytes]) -> dict[str, State]:
     """The weights of parts from other tasks, by node hash: one state of what is frozen, one a layer of what is not."""
     found: dict[str, State] = {}
+    frozen = {node.hash for node in compiler.frozen_parts(program)}
     for node in program.walk() if known else ():
         if node.hash in known:
             state = only_state(known[node.hash])
-            frozen = node in compiler.frozen_parts(program)
-            found |= {node.hash: state} if frozen else compiler.layer_states(node, state)
+            found |= {node.hash: state} if node.hash in frozen else compiler.layer_states(node, state)
     return found
 
 

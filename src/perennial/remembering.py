@@ -35,7 +35,6 @@ def recalled(study: Study, library: Library | None, reuse: str = "all") -> list[
     if study.history.recalled is None and library is not None and reuse != "off":
         try:
             parts, told = _known_features(study, library) if reuse in ("all", "frozen") else ([], [])
-            study.widen([part for part, _ in parts])
             told += _recipes(study, library) if reuse in ("all", "recipes") else []
         except StoreError as error:
             study.widen([])
@@ -86,8 +85,7 @@ def _known_features(
         text = f"networks of other tasks could not be judged: {error.what}"
         study.emit("verdict", stage="recall", text=text, data={})
         return [], []
-    ranked = [(part, score) for part, score in zip(found, scores, strict=True) if score is not None]
-    ranked = sorted(ranked, key=lambda pair: -pair[1])[: features.BEST]
+    ranked = features.ranked(found, scores)
     study.widen([part for part, _ in ranked])
     told = [
         {
@@ -133,11 +131,12 @@ def keep_solution(library: Library, journal: Journal, task: Task, model: Model, 
             interval=(judged["low"], judged["high"]) if judged else None, card=_card(history, seconds),
             seconds=seconds,
         )  # fmt: skip
+        record = library.find(name)
     except PerennialError as error:
         _not_kept(journal, error)
         return None
     _tell_kept(journal, library, name)
-    return library.find(name)
+    return record
 
 
 def keep_features(library: Library, study: Study, solution: str | None) -> None:
@@ -148,17 +147,19 @@ def keep_features(library: Library, study: Study, solution: str | None) -> None:
         study: that has ended.
         solution: id of the record that the part is cut from.
     """
+    if study.task.modality != "image" or solution is None:
+        return
     numbers = (study.history.chosen or {}).get("members", [])
     known = [*study.history.confirmations, *study.history.records]
     networks = [
         record for record in known
         if record.trial.number in numbers and record.weights and kind_of(parse(record.source, vocabulary())) == NETWORK
     ]  # fmt: skip
-    if study.task.modality != "image" or not networks or solution is None:
+    if not networks:
         return
     best = max(networks, key=lambda record: record.trial.score)
-    blob = study.storage.get(best.weights[0])
     try:
+        blob = study.storage.get(best.weights[0])
         found = study.call("part", {"source": best.source, "blob": blob})
         if found is None:
             return
@@ -175,6 +176,18 @@ def keep_features(library: Library, study: Study, solution: str | None) -> None:
         _not_kept(study.journal, error)
         return
     _tell_kept(study.journal, library, library.newest(name, record.id))
+
+
+def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> None:
+    """Keeps the chosen model, and the features of its best network.
+
+    Args:
+        library: that remembers.
+        study: that has ended.
+        model: as it was saved; no baseline.
+        seconds: that the study took.
+    """
+    keep_features(library, study, keep_solution(library, study.journal, study.task, model, seconds))
 
 
 def kept_in(library: Library, history: History) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from perennial.plan import Plan, budget_of
 from perennial.primitives import vocabulary
 from perennial.programming import grow_program
 from perennial.protocol import Protocol
-from perennial.remembering import keep_features, keep_recipes, keep_solution, kept_in, recalled, reused
+from perennial.remembering import keep_grown, keep_recipes, kept_in, recalled, reused
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
 from perennial.study import Listed, Screening, Study
@@ -178,8 +179,7 @@ def grow_study(
     if _nothing_left_to_do(study, budget):
         model = stored_model(study)
         if library is not None and model.result["beaten"] and not kept_in(library, study.history):
-            seconds = study.history.seconds_spent
-            keep_features(library, study, keep_solution(library, study.journal, study.task, model, seconds))
+            keep_grown(library, study, model, study.history.seconds_spent)
             keep_recipes(library, study)
         return model
     study.deterministic = trials is not None
@@ -567,8 +567,7 @@ def remember(study: Study, model: Model, answer: Candidate, library: Library | N
     explain(study, answer)
     if library is not None and not study.stopping:
         if answer.kind != "baseline":
-            seconds = study.clock.elapsed
-            keep_features(library, study, keep_solution(library, study.journal, study.task, model, seconds))
+            keep_grown(library, study, model, study.clock.elapsed)
         keep_recipes(library, study)
     if study.stopping:
         study.emit("interrupted", signal=study.stopping)
@@ -705,14 +704,8 @@ def _predict(
     """In as many parts as there are workers, when there are many rows."""
     told = {"source": answer.source, "blobs": answer.replicas[:replicas]}
     rows = len(next(iter(inputs.values())))
-    parts = np.array_split(np.arange(rows), max(1, study.workers if rows >= ROWS_FOR_ONE else 1))
-    pieces = [
-        {name: column[part[0] : part[-1] + 1] for name, column in inputs.items()}
-        for part in parts
-        if len(part)
-    ]
-    if not pieces:
-        return study.call("predict", {**told, "inputs": inputs})
+    edges = np.linspace(0, rows, 1 + max(1, study.workers if rows >= ROWS_FOR_ONE else 1), dtype=int)
+    pieces = [{name: column[a:b] for name, column in inputs.items()} for a, b in pairwise(edges)]
     return np.concatenate(study.calls("predict", [{**told, "inputs": piece} for piece in pieces]))
 
 

@@ -71,7 +71,8 @@ def _one_set(path: Path, seconds: float, seeds: int) -> list[dict[str, Any]]:
         )
     with tempfile.TemporaryDirectory() as folder:
         library, before = Path(folder) / "library", np.arange(0, len(split.classes), 2)
-        first = _grown(*_of(split.x_train, split.y_train, before), TIMES_AS_LONG_BEFORE * seconds, 0, library)
+        images, labels = _of(split.x_train, split.y_train, before)
+        first = _grown("before", images, labels, TIMES_AS_LONG_BEFORE * seconds, 0, library)
         kept = [name for name in first.result["kept"] if "/features" in name]
         rows = []
         for seed in range(seeds):
@@ -89,7 +90,7 @@ def _new_task(split: Split, seconds: float, seed: int, library: Path, copy: Path
         if place is not None:
             shutil.rmtree(place, ignore_errors=True)
             shutil.copytree(library, place)
-        model = _grown(images, labels, seconds, seed, place)
+        model = _grown("new", images, labels, seconds, seed, place)
         row[name] = float((model.predict(asked) == truth).mean())
     return {
         **row,
@@ -112,10 +113,10 @@ def _of(images: np.ndarray, target: np.ndarray, classes: np.ndarray) -> tuple[np
     return images[rows], target[rows].astype(str)
 
 
-def _grown(images: np.ndarray, labels: np.ndarray, seconds: float, seed: int, library: Path | None) -> Any:
+def _grown(
+    name: str, images: np.ndarray, labels: np.ndarray, seconds: float, seed: int, library: Path | None
+) -> Any:
     from perennial import grow
 
-    task = Task.from_data(
-        (images, labels), name="before" if len(images) > len(set(labels)) * EXAMPLES else "new"
-    )
+    task = Task.from_data((images, labels), name=name)
     return grow(task, seconds=seconds, seed=seed, library=library, test_share=0.0)

@@ -113,12 +113,9 @@ def _known_features(library: Library, task: Task) -> list[dict[str, Any]]:
     from perennial.library.recall import helped
 
     parts = features.parts_for(library, task)
-    scored = [
-        each for each in zip(parts, features.scores(parts, task, 0), strict=True) if each[1] is not None
-    ]
     return [
         {"name": part.name, "from": part.name.partition("/")[0], "distance": None, "helped": helped(library, part.record), "reason": features.reason(task.problem, score)}
-        for part, score in sorted(scored, key=lambda pair: -pair[1])[: features.BEST]
+        for part, score in features.ranked(parts, features.scores(parts, task, 0))
     ]  # fmt: skip
 
 

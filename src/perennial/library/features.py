@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -67,15 +68,21 @@ class Part:
         Raises:
             ProgramError: its source is no function.
         """
-        program = parse(self.source, vocabulary())
-        if not isinstance(program, Lambda):
-            raise ProgramError("The features of a network are a function of one image.")
-        return Lambda(program.names, call(vocabulary()["frozen"], program.body, of=self.short))
+        return _frozen(self.source, self.short)
 
     @property
     def short(self) -> str:
         """What programs call it."""
         return self.record[:SHORT]
+
+
+@lru_cache(maxsize=64)
+def _frozen(source: str, of: str) -> Lambda:
+    """Parsed once, though it is asked for with each candidate."""
+    program = parse(source, vocabulary())
+    if not isinstance(program, Lambda):
+        raise ProgramError("The features of a network are a function of one image.")
+    return Lambda(program.names, call(vocabulary()["frozen"], program.body, of=of))
 
 
 def only_state(weights: bytes) -> State:
@@ -199,6 +206,12 @@ def scores(parts: Sequence[Part], task: Task, seed: int, seconds: float = math.i
             continue
         found.append(transferability(features, task.target[rows], task.problem, seed))
     return found
+
+
+def ranked(parts: Sequence[Part], scores: Sequence[float | None]) -> list[tuple[Part, float]]:
+    """The best few that have a score, the best first."""
+    known = [(part, score) for part, score in zip(parts, scores, strict=True) if score is not None]
+    return sorted(known, key=lambda pair: -pair[1])[:BEST]
 
 
 def reason(problem: str, score: float) -> str:

@@ -80,7 +80,7 @@ def rows_of(value: Any, places: Any) -> Any:
 
 def _is_plain(op: Op) -> bool:
     """Whether its predictions for training rows are those for any rows, so that only some can be asked for."""
-    return isinstance(op, Learner) and type(op).fit_call is Learner.fit_call
+    return isinstance(op, Network) or (isinstance(op, Learner) and type(op).fit_call is Learner.fit_call)
 
 
 def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNetwork | None = None) -> Fitted:
@@ -90,6 +90,7 @@ def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNet
     """
     joined = compiled(program)
     outermost = joined.body if isinstance(joined, Lambda) else joined
+    selective = isinstance(outermost, Call) and _is_plain(outermost.function)
     types = typed(joined, context.types, context.output)
     states: dict[str, State] = {}
 
@@ -100,21 +101,19 @@ def walk(program: Program, data: Batch, context: FitContext, fit_network: FitNet
             return op.call(*values, state=states[node.hash], **parameters)
         inputs = tuple(types.get(argument) for argument in node.arguments)
         own = replace(context, output=types.get(node, context.output), types=inputs, node=node.hash)
-        if isinstance(op, Learner) and not (node is outermost and _is_plain(op)):
+        last = selective and node is outermost
+        if isinstance(op, Learner) and not last:
             states[node.hash], result = op.fit_call(values, data.target, own, **parameters)
             return result
         if isinstance(op, Learner):
             states[node.hash] = op.fit(values, data.target, own, **parameters)
         else:
             states[node.hash] = fit_network(op, values, data.target, own, parameters)
-        if node is outermost and context.wanted is not None:
+        if last and context.wanted is not None:
             values = tuple(rows_of(value, context.wanted) for value in values)
         return op.call(*values, state=states[node.hash], **parameters)
 
     predictions = evaluate(joined, *data.arguments, apply=apply, max_size=MOST_STEPS)
-    ready = isinstance(outermost, Call) and (
-        isinstance(outermost.function, Network) or _is_plain(outermost.function)
-    )
-    if context.wanted is not None and not ready:
+    if context.wanted is not None and not selective:
         predictions = predictions[context.wanted]
     return Fitted(Weights(original_states(program, states)), predictions)
