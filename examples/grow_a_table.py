@@ -8,7 +8,7 @@ DATA = Path(__file__).parent / "data"
 
 
 def main():
-    model = pn.grow(DATA / "penguins.csv", target="species", seconds=15)
+    model = pn.grow(DATA / "penguins.csv", target="species", seconds=10)
     print(model.report)
     print(model.program)
     print(model.predict({"island": ["Biscoe"], "bill_length_mm": [47.5], "bill_depth_mm": [15.0],

@@ -22,7 +22,7 @@ def main():
         x = call(one_of("activation", [words["relu"], words["gelu"]]), call(words["batch_norm"], x))
     rate = real("rate", 1e-3, 3e-2, log=True, default=1e-2)
     network = Lambda(
-        ("image",), call(words["head"], call(words["global_pool"], x), learning_rate=rate, epochs=20)
+        ("image",), call(words["head"], call(words["global_pool"], x), learning_rate=rate, epochs=12)
     )
     space = Space(network, limits=Limits(parameters=50_000), growing=["width"])
 

@@ -345,7 +345,7 @@ def test_a_model_whose_weights_lie_is_not_loaded(trained, lie, tmp_path, monkeyp
 
 
 def in_a_process(script, *arguments, python=sys.executable, **environment):
-    paths = sys.path if python == sys.executable else [str(Path(compiler.__file__).parents[1])]
+    paths = sys.path if python == sys.executable else [str(Path(compiler.__file__).parents[2])]
     told = subprocess.run(
         [python, "-c", script, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},

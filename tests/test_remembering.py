@@ -34,7 +34,15 @@ def two(tmp_path_factory):
     """Two tables of one kind, grown one after the other with one library."""
     folder = tmp_path_factory.mktemp("two")
     models = [
-        grow(table(seed), trials=5, workers=0, seed=seed, out=folder / f"s{seed}", library=folder / "library")
+        grow(
+            table(seed),
+            trials=5,
+            workers=0,
+            seed=seed,
+            out=folder / f"s{seed}",
+            library=folder / "library",
+            reuse="recipes",
+        )  # fmt: skip
         for seed in (1, 2)
     ]
     return folder, models

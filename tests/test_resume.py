@@ -128,7 +128,7 @@ def test_the_same_seed_one_worker_and_a_trial_budget_give_the_same_board_and_wei
     def grow(name):
         out = tmp_path / name
         command("grow", examples / "penguins.csv", "--target", "species", "--trials", 3, "--workers", 1, "--seed", 3,
-                "--out", out, cwd=tmp_path, check=0)  # fmt: skip
+                "--protocol", "kfold", "--folds", 3, "--out", out, cwd=tmp_path, check=0)  # fmt: skip
         history = History.of(events(out))
         return [
             (r.source, r.value, r.trial.scores, r.weights, r.predictions) for r in history.records

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -121,8 +121,8 @@ def evaluate(
         limits: the most that its networks may cost.
         parent: whose weights, of the same folds, its networks start from.
         paused: a training of the same program on the first fold, to go on from.
-        known: packed weights of parts that were trained on other tasks, by the hash of their node: of `frozen`, or of
-            the outermost of layers that start from them.
+        known: packed weights of parts that were trained on other tasks, by the hash of their node: of `frozen` or
+            `recalled`, or of the outermost of layers that start from them.
 
     Raises:
         Diverged: the predictions hold NaN or infinity.
@@ -166,11 +166,9 @@ def predict(
     return model.predict_values(inputs)
 
 
-def transferabilities(
-    bench: Bench, *, parts: Sequence[Part], seed: int, seconds: float
-) -> list[float | None]:
-    """How much the features of each part say about the target; see `library.features.scores`."""
-    return scores(parts, bench.task, seed, seconds)
+def transferability_of(bench: Bench, *, part: Part, seed: int) -> float | None:
+    """How much a part of another task says about the target; see `library.features.scores`."""
+    return scores([part], bench.task, seed)[0]
 
 
 def part(bench: Bench, *, source: str, blob: bytes) -> tuple[str, str, bytes] | None:
@@ -200,13 +198,13 @@ def _refuse_oversized(program: Program, task: Task, limits: Limits | None) -> No
 
 
 def _learnt_before(program: Program, known: Mapping[str, bytes]) -> dict[str, State]:
-    """The weights of parts from other tasks, by node hash: one state of what is frozen, one a layer of what is not."""
+    """The weights of parts from other tasks, by node hash: one state of what stays as it is, one a layer of what does not."""
     found: dict[str, State] = {}
-    frozen = {node.hash for node in compiler.frozen_parts(program)}
+    reused = {node.hash for node in compiler.reused_parts(program)}
     for node in program.walk() if known else ():
         if node.hash in known:
             state = only_state(known[node.hash])
-            found |= {node.hash: state} if node.hash in frozen else compiler.layer_states(node, state)
+            found |= {node.hash: state} if node.hash in reused else compiler.layer_states(node, state)
     return found
 
 

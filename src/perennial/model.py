@@ -16,7 +16,7 @@ import numpy as np
 
 from perennial.compiler import check_states, compiled, compiled_states
 from perennial.errors import DamagedFile, ProgramError
-from perennial.lang import Call, Program, evaluate, parse, to_source
+from perennial.lang import Program, evaluate, parse, to_source
 from perennial.modalities import codec_from_json
 from perennial.modalities.examples import object_array, plain
 from perennial.primitives import vocabulary
@@ -154,16 +154,7 @@ class Model:
         """
         if not self.replicas:
             raise DamagedFile("The model has no weights.")
-        fitted = {
-            node.hash
-            for node in self.program.walk()
-            if isinstance(node, Call) and getattr(node.function, "fits", False)
-        }
         for replica in self.replicas:
-            if not fitted <= set(replica):
-                raise DamagedFile(
-                    f"Of {len(fitted)} fitted words {len(fitted - set(replica))} have no weights."
-                )
             check_states(self.program, replica)
 
     def save(self, folder: str | Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from perennial.assembly import NETWORK, kind_of
@@ -16,7 +17,7 @@ from perennial.library.records import Batch, Edge, name_part
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.spaces import Genotype
-from perennial.spaces.networks import known_openers
+from perennial.spaces.offers import known_openers_for
 from perennial.study import Study
 from perennial.task import Task
 
@@ -30,7 +31,7 @@ def recalled(study: Study, library: Library | None, reuse: str = "all") -> list[
     Args:
         study: before its first candidate.
         library: to ask; `None` for one that was asked before.
-        reuse: `all`, `recipes`, `frozen` (features of networks) or `off`.
+        reuse: `all`, `recipes`, `frozen` (what networks and models of other tasks know) or `off`.
     """
     if study.history.recalled is None and library is not None and reuse != "off":
         try:
@@ -48,6 +49,9 @@ def recalled(study: Study, library: Library | None, reuse: str = "all") -> list[
                 "name": part.name,
                 "source": part.source,
                 "weights": study.storage.put(part.weights),
+                "kind": part.kind,
+                "size": part.size,
+                "seen": part.seen,
                 "score": score,
             }
             for part, score in parts
@@ -73,18 +77,15 @@ def _recipes(study: Study, library: Library) -> list[dict[str, Any]]:
 def _known_features(
     study: Study, library: Library
 ) -> tuple[list[tuple[features.Part, float]], list[dict[str, Any]]]:
-    """The parts of networks that say most about the target, and candidates that stand on them."""
-    found = features.parts_for(library, study.task) if study.sizes_itself else []
+    """What other tasks learnt that says most about the target, and candidates that stand on it."""
+    seconds = float("inf") if study.deterministic else max(2.0, SHARE_FOR_SCORES * study.clock.left)
+    found = features.parts_for(library, study.task, seconds) if study.sizes_itself else []
     if not found:
         return [], []
-    seconds = float("inf") if study.deterministic else max(2.0, SHARE_FOR_SCORES * study.clock.left)
-    try:
-        asked = {"parts": found, "seed": study.seed, "seconds": seconds}
-        scores = study.call("transferabilities", asked, 2.0 * seconds)
-    except WorkerError as error:
-        text = f"networks of other tasks could not be judged: {error.what}"
-        study.emit("verdict", stage="recall", text=text, data={})
-        return [], []
+    end, scores = time.monotonic() + seconds, []
+    for part in found:
+        left = end - time.monotonic()
+        scores.append(_score_of(study, part, left) if left > 0 else None)
     ranked = features.ranked(found, scores)
     study.widen([part for part, _ in ranked])
     told = [
@@ -92,12 +93,24 @@ def _known_features(
             "name": ranked[place][0].name,
             "record": ranked[place][0].record,
             "reason": f"{how}; {features.reason(study.task.problem, ranked[place][1])}",
-            "role": features.PREFIX,
+            "role": ranked[place][0].role,
             "genotype": genotype.to_json(),
         }
-        for genotype, place, how in known_openers(study.space, len(ranked))
+        for genotype, place, how in known_openers_for(
+            study.task.modality, study.space, [part.function for part, _ in ranked]
+        )
     ]
     return ranked, told
+
+
+def _score_of(study: Study, part: features.Part, seconds: float) -> float | None:
+    """What one part tells of the target; one that fails, or takes too long, harms no other."""
+    try:
+        return study.call("transferability_of", {"part": part, "seed": study.seed}, max(1.0, seconds))
+    except WorkerError as error:
+        text = f"{part.name} could not be judged: {error.what}"
+        study.emit("verdict", stage="recall", text=text, data={})
+        return None
 
 
 def reused(history: History) -> list[str]:
@@ -105,7 +118,14 @@ def reused(history: History) -> list[str]:
     return list(dict.fromkeys(each["name"] for each in history.suggestions if each["reused"]))
 
 
-def keep_solution(library: Library, journal: Journal, task: Task, model: Model, seconds: float) -> str | None:
+def keep_solution(
+    library: Library,
+    journal: Journal,
+    task: Task,
+    model: Model,
+    seconds: float,
+    stands_on: Sequence[features.Part] = (),
+) -> str | None:
     """Keeps the chosen model under the name of its task, writes down that it did, and gives the id of its record.
 
     A library that cannot be written is told and harms nothing: the model is saved in its study.
@@ -116,6 +136,7 @@ def keep_solution(library: Library, journal: Journal, task: Task, model: Model, 
         task: that it was grown on.
         model: as it was saved.
         seconds: that the study took.
+        stands_on: parts of other tasks that are in it.
 
     Its value is that of the test, else of rows or examples that it was not made from; without either it has none.
     """
@@ -129,7 +150,7 @@ def keep_solution(library: Library, journal: Journal, task: Task, model: Model, 
             model, task, metric=history.protocol["metric"], baseline=history.common_sense["value"],
             value=judged.get("value", confirmed), n=judged.get("n", history.protocol["train_rows"]),
             interval=(judged["low"], judged["high"]) if judged else None, card=_card(history, seconds),
-            seconds=seconds,
+            seconds=seconds, seen=[part.seen for part in stands_on],
         )  # fmt: skip
         record = library.find(name)
     except PerennialError as error:
@@ -139,7 +160,7 @@ def keep_solution(library: Library, journal: Journal, task: Task, model: Model, 
     return record
 
 
-def keep_features(library: Library, study: Study, solution: str | None) -> None:
+def keep_features(library: Library, study: Study, solution: str) -> None:
     """Keeps what the best network of the answer sees, as a part for other tasks; an answer without a network has none.
 
     Args:
@@ -147,7 +168,7 @@ def keep_features(library: Library, study: Study, solution: str | None) -> None:
         study: that has ended.
         solution: id of the record that the part is cut from.
     """
-    if study.task.modality != "image" or solution is None:
+    if study.task.modality != "image":
         return
     numbers = (study.history.chosen or {}).get("members", [])
     known = [*study.history.confirmations, *study.history.records]
@@ -163,12 +184,13 @@ def keep_features(library: Library, study: Study, solution: str | None) -> None:
         found = study.call("part", {"source": best.source, "blob": blob})
         if found is None:
             return
-        record = features.record_of(library, found, study.task.input_type)
-        proof = _proof(study, record.id, best.value, best.trial.seconds, role=features.PREFIX)
+        stands_on = list(study.parts_in(parse(best.source, vocabulary())).values())
+        record = features.record_of(library, found, study.task, stands_on)
+        proof = _proof(study, record.id, best.value, best.trial.seconds, role=features.ROLES[features.MODULE])
         name = f"{name_part(study.task.name)}/features"
         card = _card(study.history, study.clock.elapsed, study.task)
         edges = [Edge(record.id, solution, "extracted")]
-        for part in study.parts_in(parse(best.source, vocabulary())).values():
+        for part in stands_on:
             if library.store.header(part.record) is not None and part.record != record.id:
                 edges.append(Edge(record.id, part.record, "fine-tuned"))
         library.store.commit(Batch(((record, card),), {name: record.id}, (proof,), edges=tuple(edges)))
@@ -179,7 +201,7 @@ def keep_features(library: Library, study: Study, solution: str | None) -> None:
 
 
 def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> None:
-    """Keeps the chosen model, and the features of its best network.
+    """Keeps the chosen model, the features of its best network, and what it stands on.
 
     Args:
         library: that remembers.
@@ -187,7 +209,21 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
         model: as it was saved; no baseline.
         seconds: that the study took.
     """
-    keep_features(library, study, keep_solution(library, study.journal, study.task, model, seconds))
+    parts = list(study.parts_in(parse(study.history.chosen["program"], vocabulary())).values())
+    solution = keep_solution(library, study.journal, study.task, model, seconds, parts)
+    if solution is not None:
+        keep_features(library, study, solution)
+        keep_descent(library, study, solution, parts)
+
+
+def keep_descent(library: Library, study: Study, solution: str, parts: Sequence[features.Part]) -> None:
+    """Writes down which records of the library a solution stands on."""
+    try:
+        known = [part.record for part in parts if library.store.header(part.record) is not None]
+        if known:
+            library.store.commit(Batch(edges=tuple(Edge(solution, each, "grafted") for each in known)))
+    except PerennialError as error:
+        _not_kept(study.journal, error)
 
 
 def kept_in(library: Library, history: History) -> bool:

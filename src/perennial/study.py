@@ -18,14 +18,14 @@ import numpy as np
 
 from perennial import strategies
 from perennial.assembly import kind_of
-from perennial.compiler import frozen_parts
+from perennial.compiler import reused_parts
 from perennial.errors import UsageError
 from perennial.evaluate import Ancestor, Bench, Outcome, Paused, derive_seed, pack_array, unpack_array
 from perennial.executors import Executor, Future, Inline, Job, Processes
 from perennial.history import Record
 from perennial.journal import Journal, Listener
 from perennial.lang import Program, Var, to_source
-from perennial.library.features import Part
+from perennial.library.features import MODULE, Part
 from perennial.metrics import Metric
 from perennial.protocol import Protocol
 from perennial.scheduler import resolve as resolve_scheduler
@@ -233,7 +233,7 @@ class Study:
         trials again.
 
         Args:
-            parts: networks of the library, below their heads.
+            parts: networks of the library, below their heads, and whole models.
         """
         task, (space, strategy, scheduler) = self.task, self._asked
         self.parts = tuple(parts) if self.sizes_itself else ()
@@ -255,7 +255,15 @@ class Study:
         """What an earlier session took from the library; the study has kept it."""
         told = (self.history.recalled or {}).get("modules", [])
         return [
-            Part(each["record"], each["name"], each["source"], self.storage.get(each["weights"]))
+            Part(
+                each["record"],
+                each["name"],
+                each["source"],
+                self.storage.get(each["weights"]),
+                each.get("kind", MODULE),
+                each.get("size", 0),
+                each.get("seen", {}),
+            )
             for each in told
         ]
 
@@ -510,21 +518,22 @@ class Study:
         return Job("perennial.evaluate:evaluate", arguments, min(hard, max(1.0, self.clock.left)))
 
     def parts_in(self, program: Program) -> dict[str, Part]:
-        """What a program has from other tasks, by the hash of the node: of `frozen`, or of the outermost of layers that
-        are trained further.
+        """What a program has from other tasks, by the hash of the node: of `frozen` or `recalled`, or of the outermost of
+        layers that are trained further.
         """
         if not self.parts:
             return {}
-        frozen = {node.settings["of"]: node for node in frozen_parts(program)}
+        reused = {node.settings["of"]: node for node in reused_parts(program)}
         nodes = set(program.walk())
         found = {}
         for part in self.parts:
-            function = part.function
-            top = function.body.arguments[0].substitute({function.names[0]: Var(program.names[0])})
-            if part.short in frozen:
-                found[frozen[part.short].hash] = part
-            elif top in nodes:
-                found[top.hash] = part
+            if part.short in reused:
+                found[reused[part.short].hash] = part
+            elif part.kind == MODULE:
+                function = part.function
+                top = function.body.arguments[0].substitute({function.names[0]: Var(program.names[0])})
+                if top in nodes:
+                    found[top.hash] = part
         return found
 
     def _parent(self, proposal: Proposal, screening: Screening) -> Ancestor | None:

@@ -48,7 +48,7 @@ FEWEST_SHARED = 100
 SECONDS_FOR_AUGMENTED = 6.0
 MIRRORED_ROWS, MIRRORED_SHARE = 2_000, 0.9
 LONGEST_SEARCH = 3600.0
-OPENERS_FIRST = 2
+OPENERS_FIRST, SUGGESTED_FOR_ONE = 2, 2
 ROWS_FOR_ONE = 2_000
 REUSES = ("all", "recipes", "frozen", "off")
 
@@ -102,7 +102,8 @@ def grow(
         configuration: what to note in the journal about how this was called.
         ask: of examples, gives the output for inputs on which programs differ; see `grow_program`.
         library: that remembers what was grown, as an object or its folder; `None` remembers nothing.
-        reuse: what is taken from it: `all`, `recipes`, `frozen` (what networks of other tasks see) or `off`.
+        reuse: what is taken from it: `all`, `recipes`, `frozen` (what networks and models of other
+            tasks know) or `off`.
         reading: further arguments of `Task.from_data` (`kinds`, `drop`, `group`, `time`, …).
 
     Returns:
@@ -346,12 +347,13 @@ def overfit(
 ) -> None:
     """Runs the strong openers, then asks whether the best of them could fit the training rows if nothing held it.
 
-    What the library recalled comes after the first openers: a recipe from elsewhere is a proposal among others.
+    What the library recalled comes after the first openers, and then two of it for each of the usual: what comes from
+    elsewhere is a proposal among others.
     """
     if _over(study, plan.search_end) or _enough(study, trials):
         return
     usual = _openers(study)
-    ordered = _untried(study, [*usual[:OPENERS_FIRST], *suggested, *usual[OPENERS_FIRST:]])
+    ordered = _untried(study, _in_turn(usual, suggested))
     foreign = set(suggested) - set(usual)
     openers = [Proposal(each, origin=RECALLED if each in foreign else "opener") for each in ordered]
     if openers:
@@ -714,6 +716,17 @@ def _predict(
 
 def _openers(study: Study) -> list[Genotype]:
     return openers_for(study.task.modality, study.space, study.history.mirrored)
+
+
+def _in_turn(usual: Sequence[Genotype], suggested: Sequence[Genotype]) -> list[Genotype]:
+    """The first of the usual, then so many suggested ones for each further."""
+    rest = list(usual[OPENERS_FIRST:])
+    ordered = list(usual[:OPENERS_FIRST])
+    for place, genotype in enumerate(suggested, start=1):
+        ordered.append(genotype)
+        if place % SUGGESTED_FOR_ONE == 0 and rest:
+            ordered.append(rest.pop(0))
+    return ordered + rest
 
 
 def _untried(study: Study, genotypes: Sequence[Genotype]) -> list[Genotype]:

@@ -130,7 +130,7 @@ def test_a_network_larger_than_its_bounds_is_refused_before_it_is_built(tmp_path
     if frozen:
         part = Part("ab" * 32, "first/features@1", *on_top_of(source, fitted.blobs[0], task))
         source = to_source(Lambda(("image",), call(vocabulary()["linear"], part.function.body, penalty=1.0)))
-        node = compiler.frozen_parts(parse(source, vocabulary()))[0]
+        node = compiler.reused_parts(parse(source, vocabulary()))[0]
         fitted = evaluate(bench, source=source, seed=0, known={node.hash: part.weights})
     model = Model(parse(source, vocabulary()), tuple(map(Weights.from_bytes, fitted.blobs)), task.schema)
     with Library(tmp_path / "library") as library:

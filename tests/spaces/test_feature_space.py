@@ -62,7 +62,7 @@ KNOWN = parse(
 
 def test_features_that_were_learnt_before_are_offered_alone_beside_edges_and_trained_further():
     space = network_space(Image(16, 16, 1), Dist(4), 500, known=[KNOWN, KNOWN])
-    openers = known_openers(space, 2)
+    openers = known_openers(space, [KNOWN, KNOWN])
     assert [place for _, place, _ in openers] == [0, 0, 1, 0, 0, 0]
     programs = [to_source(space.freeze(genotype)) for genotype, _, _ in openers]
     assert len(set(openers)) == len(openers)
@@ -74,9 +74,25 @@ def test_features_that_were_learnt_before_are_offered_alone_beside_edges_and_tra
         typed(space.freeze(genotype), (Image(16, 16, 1),), Dist(4))
 
 
+RECALLED = parse("lambda picture: recalled(picture, of='cd34', size=7)", vocabulary())
+
+
+def test_a_whole_model_is_offered_like_features_but_is_not_trained_further():
+    space = network_space(Image(16, 16, 1), Dist(4), 500, known=[RECALLED, KNOWN])
+    openers = known_openers(space, [RECALLED, KNOWN])
+    programs = [to_source(space.freeze(genotype)) for genotype, _, _ in openers]
+    assert [place for _, place, _ in openers] == [0, 1, 1, 0, 0, 0]
+    assert ["recalled(" in source for source in programs] == [True, False, False, True, True, True]
+    assert "head(" in programs[1] and "frozen(" in programs[2]
+    for genotype, _, _ in openers:
+        typed(space.freeze(genotype), (Image(16, 16, 1),), Dist(4))
+    alone = network_space(Image(16, 16, 1), Dist(4), 500, known=[RECALLED])
+    assert all("head(" not in to_source(alone.freeze(g)) for g, _, _ in known_openers(alone, [RECALLED]))
+
+
 def test_what_is_trained_further_takes_smaller_steps():
     space = network_space(Image(16, 16, 1), Dist(4), 500, known=[KNOWN])
-    further = known_openers(space, 1)[1][0]
+    further = known_openers(space, [KNOWN])[1][0]
     usual = space.repair(
         {**further, **{name: space.default()[name] for name in further if name in space.default()}}
     )
@@ -86,7 +102,7 @@ def test_what_is_trained_further_takes_smaller_steps():
 
 def test_without_anything_known_there_are_no_such_openers_and_the_space_is_the_same():
     plain = network_space(Image(16, 16, 1), Dist(4), 500)
-    assert known_openers(plain, 0) == []
+    assert known_openers(plain, []) == []
     assert to_source(plain.freeze(plain.default())) == to_source(
         network_space(Image(16, 16, 1), Dist(4), 500, known=[KNOWN]).freeze(plain.default())
     )

@@ -100,22 +100,22 @@ def search(data: str, *, target: Many = None, library: Place = None, json: Flag 
         task.modality, task.input_type, task.output_type, len(rows_to_learn_from), DEFAULT_SECONDS
     )
     with _opened(library) as opened:
-        rows = _known_features(opened, task.take(rows_to_learn_from)) + [
+        rows = _known_features(opened, task, task.take(rows_to_learn_from)) + [
             {"name": each.name, "from": each.task.name, "distance": round(each.distance, 3), "helped": helped(opened, each.record), "reason": each.reason}
             for each in suggest(opened, task, space)
         ]  # fmt: skip
     return answer(rows, json, _table(rows) if rows else "Nothing that fits is remembered.")
 
 
-def _known_features(library: Library, task: Task) -> list[dict[str, Any]]:
-    """Networks of other tasks, cut below their heads, by how much their features say about this one."""
+def _known_features(library: Library, task: Task, training: Task) -> list[dict[str, Any]]:
+    """Networks of other tasks, cut below their heads, and whole models, by how much they say about the training rows."""
     from perennial.library import features
     from perennial.library.recall import helped
 
     parts = features.parts_for(library, task)
     return [
         {"name": part.name, "from": part.name.partition("/")[0], "distance": None, "helped": helped(library, part.record), "reason": features.reason(task.problem, score)}
-        for part, score in features.ranked(parts, features.scores(parts, task, 0))
+        for part, score in features.ranked(parts, features.scores(parts, training, 0))
     ]  # fmt: skip
 
 

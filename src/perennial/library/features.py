@@ -1,7 +1,8 @@
-"""Networks that were trained before, cut below their heads: what they see in an image is of use for other tasks.
+"""What was trained before and is of use for other tasks: networks below their heads, and whole models.
 
-A module of the library is such a part, with its weights. For a new task those that take its images are asked how much
-they say about its target, and the best become words of its space: `frozen(…, of="3f2a…")`.
+A module of the library is what a network sees in an image, with its weights; a solution is all that a model says of an
+image or a row. For a new task those that take its inputs are asked how much they tell of its target, and the best become words of its space:
+`frozen(…, of="3f2a…")` and `recalled(…, of="3f2a…")`. None is asked that has learnt from rows of the task itself.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from perennial.compiler import FrozenNetwork, features_of
+from perennial.compiler import LARGEST, Field, FrozenNetwork, Packed, features_of, word_of
 from perennial.errors import DamagedFile, ProgramError
 from perennial.lang import (
     Cost,
     FitContext,
     Image,
     Lambda,
+    Learner,
     Program,
     State,
     Type,
@@ -31,62 +34,78 @@ from perennial.lang import (
     to_source,
 )
 from perennial.library.library import Library
-from perennial.library.records import SHORT, Record
+from perennial.library.records import SHORT, Header, Record
+from perennial.library.seen import asked_of, knows, told_of
 from perennial.library.transfer import MOST_ROWS, transferability
+from perennial.library.translation import fields_of
+from perennial.modalities import codec_from_json
 from perennial.primitives import vocabulary
-from perennial.spaces import Limits
 from perennial.task import Task
 from perennial.weights import Weights
 
-MODULE, PREFIX = "module", "prefix"
-LARGEST = Limits(parameters=1e8, flops=2e9, activations=1e8)
-"""What a network may cost that came from anywhere."""
-MOST_ASKED, BEST = 12, 3
+MODULE, SOLUTION = "module", "solution"
+ROLES = {MODULE: "prefix", SOLUTION: "whole"}
+MOST_READ, MOST_ASKED, BEST = 200, 24, 3
+MOST_REPLICAS, LARGEST_BYTES = 3, 16 * 2**20
 FEATURES = "features"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A network below its head, on its way into a study.
+    """A network below its head, or a whole model, on its way into a study.
 
     Args:
         record: id.
         name: in the library.
-        source: `lambda image: …`, as text.
+        source: a function of one input, as text.
         weights: one packed state.
+        kind: `module` or `solution`.
+        size: of a solution, how many numbers it says.
+        seen: what the record says of the rows that it has learnt from.
     """
 
     record: str
     name: str
     source: str
     weights: bytes
+    kind: str = MODULE
+    size: int = 0
+    seen: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def function(self) -> Lambda:
-        """From an image to its features, as the language says it: `lambda image: frozen(…)`.
+        """From an input to its features, as the language says it: `lambda image: frozen(…)`.
 
         Raises:
             ProgramError: its source is no function.
         """
-        return _frozen(self.source, self.short)
+        return _function(self.source, self.short, self.kind, self.size)
 
     @property
     def short(self) -> str:
         """What programs call it."""
         return self.record[:SHORT]
 
+    @property
+    def role(self) -> str:
+        """What it is for another task."""
+        return ROLES[self.kind]
+
 
 @lru_cache(maxsize=64)
-def _frozen(source: str, of: str) -> Lambda:
+def _function(source: str, of: str, kind: str, size: int) -> Lambda:
     """Parsed once, though it is asked for with each candidate."""
-    program = parse(source, vocabulary())
-    if not isinstance(program, Lambda):
-        raise ProgramError("The features of a network are a function of one image.")
-    return Lambda(program.names, call(vocabulary()["frozen"], program.body, of=of))
+    program, words = parse(source, vocabulary()), vocabulary()
+    if not isinstance(program, Lambda) or len(program.names) != 1:
+        raise ProgramError("What is reused is a function of one input.")
+    if kind == SOLUTION:
+        return Lambda(program.names, call(words["recalled"], Var(program.names[0]), of=of, size=size))
+    return Lambda(program.names, call(words["frozen"], program.body, of=of))
 
 
+@lru_cache(maxsize=8)
 def only_state(weights: bytes) -> State:
-    """The one state of packed weights.
+    """The one state of packed weights; the same for the same bytes, so that what was built from it is found again.
 
     Raises:
         DamagedFile: they are not one.
@@ -114,97 +133,153 @@ def part_of(
     return to_source(features), state.texts["type"], Weights({FEATURES: state}).to_bytes()
 
 
-def record_of(library: Library, part: tuple[str, str, bytes], input_type: Type) -> Record:
-    """A part as a record; its weights are put into the store."""
-    source, gives, weights = part
-    return Record(MODULE, source, str(input_type), gives, (library.store.put(weights),))
+def record_of(
+    library: Library, part: tuple[str, str, bytes], task: Task, stands_on: Sequence[Part] = ()
+) -> Record:
+    """A part of a network as a record; its weights are put into the store.
 
-
-def parts_for(library: Library, task: Task) -> list[Part]:
-    """Modules that can take the images of a task, those that helped most often and then the youngest first.
-
-    Those that cannot be read, or would cost too much, are left out: `perennial library verify` tells of the first.
+    Args:
+        library: that keeps it.
+        part: of `part_of`.
+        task: that it was learnt on.
+        stands_on: parts of other tasks that it was made from.
     """
-    if not isinstance(task.input_type, Image):
+    source, gives, weights = part
+    details = {"seen": told_of(task, *(each.seen for each in stands_on))}
+    return Record(MODULE, source, str(task.input_type), gives, (library.store.put(weights),), details)
+
+
+def parts_for(library: Library, task: Task, seconds: float = math.inf) -> list[Part]:
+    """What can take the rows of a task and has not learnt from them: of the same types first, then those that helped most
+    often, then the youngest.
+
+    What cannot be read, or would cost too much, is left out: `perennial library verify` tells of the first.
+
+    Args:
+        library: that is asked.
+        task: with its test rows.
+        seconds: after which no further record is read.
+    """
+    end = time.monotonic() + seconds
+    kinds = {"image": (MODULE, SOLUTION), "table": (SOLUTION,)}.get(task.modality, ())
+    headers = [
+        header for kind in kinds for header in library.walk(kind=kind) if _may_take(header, task.input_type)
+    ]
+    if not headers:
         return []
     names = {id: f"{base}@{version}" for (base, version), id in library.store.names().items()}
-    headers = [
-        header for header in library.walk(kind=MODULE) if _channels(header.input) == task.input_type.dims[2]
-    ]
-    gains = {header.id: _gain(library, header.id) for header in headers}
-    headers.sort(key=lambda header: (-gains[header.id], -header.card.created, header.id))
-    found = []
-    for header in headers[:MOST_ASKED]:
+    gains = _gains(library)
+    headers.sort(
+        key=lambda header: (
+            header.input != str(task.input_type), -gains.get(header.id, 0.0), -header.card.created, header.id,
+        )
+    )  # fmt: skip
+    found: list[Part] = []
+    hashes: dict[tuple[Field, ...], tuple] = {}
+    for header in headers[:MOST_READ]:
+        if len(found) == MOST_ASKED or time.monotonic() >= end:
+            break
         try:
-            record = Record.from_bytes(library.store.get(header.id))
-            part = Part(
-                record.id,
-                names.get(record.id, record.id[:SHORT]),
-                record.source,
-                library.store.get(record.weights[0]),
-            )
+            part = _part(library, header, names.get(header.id, header.id[:SHORT]), task, hashes)
+            if part is None:
+                continue
             check(part, task.input_type)
-        except (DamagedFile, ProgramError, LookupError, ValueError, AttributeError):
+        except (DamagedFile, ProgramError, LookupError, ValueError, TypeError, AttributeError):
             continue
         found.append(part)
     return found
 
 
+def _part(
+    library: Library, header: Header, name: str, task: Task, hashes: dict[tuple[Field, ...], tuple]
+) -> Part | None:
+    """A record on its way into a study; None where it does not take the rows of the task, or has learnt from them.
+
+    Args:
+        library, header, name: of the record.
+        task: that asks.
+        hashes: of its rows, by the fields that they were read by; more are added.
+    """
+    record = Record.from_bytes(library.store.get(header.id))
+    fields: tuple[Field, ...] | None = ()
+    if task.modality == "table":
+        fields = fields_of(codec_from_json(record.details["codec"]), task.schema)
+    if fields is None:
+        return None
+    if fields not in hashes:
+        hashes[fields] = asked_of(task, fields)
+    if knows(record.details["seen"], hashes[fields]):
+        return None
+    blobs: list[bytes] = []
+    for digest in record.weights[: 1 if record.kind == MODULE else MOST_REPLICAS]:
+        blobs.append(library.store.get(digest))
+        if sum(map(len, blobs)) > LARGEST_BYTES:
+            return None
+    told = {"kind": record.kind, "seen": record.details["seen"]}
+    if record.kind == MODULE:
+        return Part(record.id, name, record.source, blobs[0], **told)
+    program, kinds = parse(record.source, vocabulary()), [parse_type(record.input), parse_type(record.output)]
+    model = Packed(program, tuple(map(Weights.from_bytes, blobs)), *kinds, fields)
+    weights = Weights({FEATURES: model.state}).to_bytes()
+    return Part(record.id, name, record.source, weights, size=model.size, **told)
+
+
 def check(part: Part, input_type: Type) -> None:
-    """Whether a part is a network that takes such images and may be built; nothing is built.
+    """Whether a part takes such inputs and may be built; nothing is built.
 
     Raises:
         ProgramError, DamagedFile: it is not.
     """
-    function = part.function
-    word = FrozenNetwork(function.body)
-    if len(function.names) != 1 or word.network.inputs != (Var(function.names[0]),):
-        raise ProgramError("The features of a network are layers on one image.")
-    cost = sum(word.network.costs((input_type,), word.infer(input_type)), Cost())
-    if broken := LARGEST.broken_by(cost):
-        raise ProgramError(f"This network is too large: {broken}.")
+    word = word_of(part.function.body)
+    if isinstance(word, FrozenNetwork):
+        if word.network.inputs != (Var(part.function.names[0]),):
+            raise ProgramError("The features of a network are layers on one image.")
+        cost = sum(word.network.costs((input_type,), word.infer(input_type)), Cost())
+        if broken := LARGEST.broken_by(cost):
+            raise ProgramError(f"This network is too large: {broken}.")
     adapted(part, input_type)
 
 
-def adapted(part: Part, input_type: Type) -> tuple[FrozenNetwork, State]:
-    """A part as a word with its state, for images of this type.
+def adapted(part: Part, input_type: Type) -> tuple[Learner, State]:
+    """A part as a word with its state, for inputs of this type.
 
     Raises:
         ProgramError, DamagedFile: its weights do not fit.
     """
-    word = part.function.body
-    network = FrozenNetwork(word)
-    nothing = np.zeros((0, *input_type.dims), np.uint8)
+    node = part.function.body
+    word = word_of(node)
+    nothing = (np.zeros((0, *input_type.dims), np.uint8),) if isinstance(input_type, Image) else ()
     told = FitContext(
-        output=input_type, train_rows=0, types=(input_type,), initial={word.hash: only_state(part.weights)}
+        output=input_type, train_rows=0, types=(input_type,), initial={node.hash: only_state(part.weights)}
     )
-    return network, network.fit((nothing,), None, told)
+    return word, word.fit(nothing, None, told)
 
 
 def scores(parts: Sequence[Part], task: Task, seed: int, seconds: float = math.inf) -> list[float | None]:
     """How much the features of each part say about the target of a task; None where they cannot be had in time.
 
     Args:
-        parts: that take its images, the most promising first.
+        parts: that take its rows, the most promising first.
         task: its training rows.
         seed: of the rows that are looked at.
         seconds: after which no further part is asked.
     """
     end = time.monotonic() + seconds
     rows = np.sort(np.random.default_rng(seed).permutation(task.rows)[:MOST_ROWS])
-    images = task.schema.argument({name: column[rows] for name, column in task.inputs.items()})
+    values = task.schema.argument({name: column[rows] for name, column in task.inputs.items()})
     found: list[float | None] = []
     for part in parts:
         if time.monotonic() >= end:
             found.append(None)
             continue
         try:
-            network, state = adapted(part, task.input_type)
-            features = network.call(images, state=state)
-        except (DamagedFile, ProgramError):
+            word, state = adapted(part, task.input_type)
+            features = word.call(values, state=state)
+        except Exception:  # it may come from anywhere, and only what it says counts
             found.append(None)
             continue
-        found.append(transferability(features, task.target[rows], task.problem, seed))
+        sound = np.isfinite(features).all()
+        found.append(transferability(features, task.target[rows], task.problem, seed) if sound else None)
     return found
 
 
@@ -225,7 +300,18 @@ def reason(problem: str, score: float) -> str:
     return f"log evidence {score:.3g} a row for a linear model on its features"
 
 
+def _may_take(header: Header, input_type: Type) -> bool:
+    """A network takes images of any size, with the channels that it knows; a whole model images of its own size, or rows."""
+    if not isinstance(input_type, Image):
+        return header.input.startswith("Record")
+    if header.kind == SOLUTION:
+        return header.input == str(input_type)
+    return _channels(header.input) == input_type.dims[2]
+
+
+@lru_cache
 def _channels(text: str) -> int | None:
+    """Of a type that is an image, as text; libraries say the same few types many times."""
     try:
         kind = parse_type(text)
     except (ProgramError, ValueError):
@@ -233,6 +319,10 @@ def _channels(text: str) -> int | None:
     return kind.dims[2] if isinstance(kind, Image) and len(kind.dims) == 3 else None
 
 
-def _gain(library: Library, record: str) -> float:
-    gains = [each.gain for each in library.store.evidence(record=record) if each.gain is not None]
-    return float(np.mean(gains)) if gains else 0.0
+def _gains(library: Library) -> dict[str, float]:
+    """How much each record gave to other tasks, on average, where that is known."""
+    told: dict[str, list[float]] = {}
+    for each in library.store.evidence():
+        if each.gain is not None:
+            told.setdefault(each.record, []).append(each.gain)
+    return {record: float(np.mean(gains)) for record, gains in told.items()}

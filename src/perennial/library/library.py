@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ from perennial.library.records import (
     name_part,
     split_name,
 )
+from perennial.library.seen import told_of
 from perennial.modalities import codec_from_json
 from perennial.model import Model
 from perennial.primitives import vocabulary
@@ -115,6 +116,7 @@ class Library:
     def keep(
         self, model: Model, task: Task, *, metric: str, baseline: float | None, value: float | None,
         interval: tuple[float, float] | None = None, n: int = 0, card: Card | None = None, seconds: float = 0.0,
+        seen: Sequence[Mapping[str, Any]] = (),
     ) -> str:  # fmt: skip
         """Keeps a model as the solution of a task, with golden outputs, and gives its name.
 
@@ -128,9 +130,10 @@ class Library:
             n: rows that it was measured on.
             card: what is known of its making; the task and the golden outputs are added.
             seconds: that it took to grow.
+            seen: what the records that it stands on say of the rows that they have learnt from.
         """
         golden = self.store.put(golden_bytes(model, probes(task)))
-        record = self.record_of(model)
+        record = self.record_of(model, task, seen)
         told = {**(card or Card(time.time())).to_json(), "task": task.fingerprint, "golden": golden}
         low, high = interval or (None, None)
         learnt = Learnt(
@@ -150,14 +153,15 @@ class Library:
         versions = [version for (_, version), id in self.store.names(base).items() if id == record]
         return f"{base}@{max(versions)}" if versions else record[:SHORT]
 
-    def record_of(self, model: Model) -> Record:
-        """A model as a record; its weights are put into the store."""
+    def record_of(self, model: Model, task: Task, seen: Sequence[Mapping[str, Any]] = ()) -> Record:
+        """A model as a record, with a sketch of the rows that it has seen; its weights are put into the store."""
         digests = tuple(self.store.put(replica.to_bytes()) for replica in model.replicas)
         codec = model.codec
         details = {
             "codec": _without_cells(codec.to_json()),
             "decision": model.decision,
             "information": {name: model.information[name] for name in KEPT_INFORMATION if name in model.information},
+            **({"seen": told_of(task, *seen)} if task.schema.batched else {}),
         }  # fmt: skip
         source, types = to_source(model.program), (str(codec.input_type), str(codec.output_type))
         return Record("solution", source, *types, digests, details)

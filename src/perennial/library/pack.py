@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from perennial.compiler import frozen_parts, heads
+from perennial.compiler import heads, reused_parts
 from perennial.errors import DamagedFile, PerennialError, UsageError, WorkerError
 from perennial.executors import Job, Processes
 from perennial.lang import parse, parse_type
@@ -366,7 +366,7 @@ def replay(shared: None, path: str) -> None:
 def _check_solution(record: Record, card: Card, blobs: Mapping[str, bytes]) -> None:
     """A model is built, which is bounded by its types, and says its golden outputs."""
     model = model_of(record, blobs.__getitem__)
-    if model.codec.batched and (heads(model.program) or frozen_parts(model.program)):
+    if model.codec.batched and (heads(model.program) or reused_parts(model.program)):
         cost = cost_of(model.program, (model.codec.input_type,), model.codec.output_type)
         if broken := LARGEST_NETWORK.broken_by(cost):
             raise ValueError(f"the network in {record.id[:12]} is too large: {broken}")

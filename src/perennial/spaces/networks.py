@@ -16,6 +16,7 @@ from typing import Any
 from perennial.lang import Call, Lambda, Program, Var, as_program, call
 from perennial.lang.types import Image, Type
 from perennial.primitives import vocabulary
+from perennial.primitives.layers.frozen import Frozen
 from perennial.spaces.base import Space, integer, one_of, real, repeat
 from perennial.spaces.features import FEATURES, FIRST_KNOWN, IMAGE, LEARNERS, WAYS, on_features
 from perennial.spaces.genotype import Genotype
@@ -103,32 +104,39 @@ def network_portfolio(space: Space, mirrored: bool = False) -> list[Genotype]:
     return list(dict.fromkeys(openers))
 
 
-def known_openers(space: Space, count: int) -> list[tuple[Genotype, int, str]]:
+def known_openers(space: Space, known: Sequence[Lambda]) -> list[tuple[Genotype, int, str]]:
     """Candidates on features that were learnt on other tasks, each with the place of its features and what it is.
 
-    A linear model on each; on the first also a kernel, and both beside edges; and the network that gives the first,
+    A linear model on each; on the first also a kernel, and both beside edges; and the first of them that is a network,
     trained further with small steps.
 
     Args:
-        space: of `network_space`, with so many known features.
-        count: how many.
+        space: of `network_space` with these known features.
+        known: features, the best first.
     """
-    if not count:
+    if not known:
         return []
 
     def on(place: int, way: int, learner: str) -> Genotype:
         return _on_features(space, FIRST_KNOWN + WAYS * place + way, learner)
 
-    further = space.repair({"model": 0, "family": len(FAMILIES)})
-    slower = {name: SMALLER_STEPS * value for name, value in further.items() if name.endswith(".rate")}
+    found = [(on(place, 0, "linear"), place, "a linear model on it") for place in range(len(known))]
+    networks = [place for place, function in enumerate(known) if _is_network(function)]
+    if networks:
+        further = space.repair({"model": 0, "family": len(FAMILIES)})
+        slower = {name: SMALLER_STEPS * value for name, value in further.items() if name.endswith(".rate")}
+        found.insert(1, (space.repair({**further, **slower}), networks[0], "trained further"))
     return [
-        (on(0, 0, "linear"), 0, "a linear model on it"),
-        (space.repair({**further, **slower}), 0, "trained further"),
-        *((on(place, 0, "linear"), place, "a linear model on it") for place in range(1, count)),
+        *found,
         (on(0, 1, "linear"), 0, "a linear model on it and edges"),
         (on(0, 0, "kernel_ridge"), 0, "a kernel on it"),
         (on(0, 1, "kernel_ridge"), 0, "a kernel on it and edges"),
     ]
+
+
+def _is_network(function: Lambda) -> bool:
+    """Whether known features are layers, which can be trained further."""
+    return isinstance(function.body.function, Frozen)
 
 
 def _on_features(space: Space, features: int, learner: str) -> Genotype:
@@ -253,7 +261,11 @@ class _Network:
     def program(self, image: Program, known: Sequence[Lambda] = ()) -> Program:
         """From the image to a vector; layers that were trained on other tasks are families of their own."""
         families = [self._plain(image), self._residual(image), self._cells(image)]
-        learnt = [function.body.arguments[0].substitute({function.names[0]: image}) for function in known]
+        learnt = [
+            function.body.arguments[0].substitute({function.names[0]: image})
+            for function in known
+            if _is_network(function)
+        ]
         pooled = one_of("family", [*map(self._pooled, families), *learnt])
         dropped = self._word("dropout", pooled, rate=real("dropout", 0.0, 0.5, default=0.0, regularises=1))
         return _with(dropped, self._shared())

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from perennial.lang import Lambda
 from perennial.lang.types import Type
+from perennial.spaces import networks, tables
 from perennial.spaces.base import Space
 from perennial.spaces.genotype import Genotype
-from perennial.spaces.networks import network_portfolio, network_space
-from perennial.spaces.tables import portfolio, table_space
 
 
 def space_for(
@@ -29,11 +28,11 @@ def space_for(
         output: `Dist[k]`, `Real`, `Tensor[m]` or `Marginals[m]`.
         rows: to learn from.
         seconds: of the whole study; networks are sized to them.
-        known: features that were learnt on other tasks, as functions of one input; images take them.
+        known: what was learnt on other tasks, as functions of one input.
     """
     if modality == "image":
-        return network_space(input_type, output, rows, seconds, known=known)
-    return table_space(input_type, output, rows)
+        return networks.network_space(input_type, output, rows, seconds, known=known)
+    return tables.table_space(input_type, output, rows, known=known)
 
 
 def openers_for(modality: str, space: Space, mirrored: bool = False) -> list[Genotype]:
@@ -44,4 +43,18 @@ def openers_for(modality: str, space: Space, mirrored: bool = False) -> list[Gen
         space: of that modality.
         mirrored: whether mirror images seem to mean the same.
     """
-    return network_portfolio(space, mirrored) if modality == "image" else portfolio(space)
+    return networks.network_portfolio(space, mirrored) if modality == "image" else tables.portfolio(space)
+
+
+def known_openers_for(
+    modality: str, space: Space, known: Sequence[Lambda]
+) -> list[tuple[Genotype, int, str]]:
+    """Candidates that stand on what was learnt on other tasks, each with the place of that and what it is.
+
+    Args:
+        modality: `table` or `image`.
+        space: of that modality, with these.
+        known: what was learnt, the best first.
+    """
+    openers = networks.known_openers if modality == "image" else tables.known_openers
+    return openers(space, known)

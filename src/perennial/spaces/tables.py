@@ -6,6 +6,8 @@ networks), with the sizes fitted to the number of rows. No data are seen here, o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from perennial.lang import Call, Lambda, Program, Var, call
 from perennial.lang.types import Dist, Record, Type
 from perennial.primitives import vocabulary
@@ -16,9 +18,12 @@ NEURAL_ROWS = 200
 SMALL_ROWS = 3_000
 KERNEL_ROWS = 6_000
 ROW = "row"
+ALONE = 1  # the place of what is known without the columns, behind the columns without what is known
 
 
-def table_space(input_type: Record, output: Type, rows: int, neural: bool = True) -> Space:
+def table_space(
+    input_type: Record, output: Type, rows: int, neural: bool = True, known: Sequence[Lambda] = ()
+) -> Space:
     """Programs from a row to a prediction.
 
     Args:
@@ -26,8 +31,9 @@ def table_space(input_type: Record, output: Type, rows: int, neural: bool = True
         output: `Dist[k]`, `Real`, `Tensor[m]` or `Marginals[m]`.
         rows: to learn from; sizes and offers follow from it.
         neural: offer networks.
+        known: what models of other tasks say of a row, as functions of it; learners may stand on it beside the columns.
     """
-    encoders = _Encoders(input_type, output, rows)
+    encoders = _Encoders(input_type, output, rows, known)
     learners = [
         _linear(encoders),
         _boosted(encoders, rows),
@@ -64,13 +70,41 @@ def portfolio(space: Space) -> list[Genotype]:
     return list(dict.fromkeys(openers))
 
 
+def known_openers(space: Space, known: Sequence[Lambda]) -> list[tuple[Genotype, int, str]]:
+    """Candidates that stand on what models of other tasks say, each with the place of the model and what it is.
+
+    Args:
+        space: of `table_space` with these known models.
+        known: models, the best first.
+    """
+    learners = {_outermost(option): index for index, option in enumerate(space.program.body.options)}
+    beside = ALONE + len(known)
+    wanted = [
+        ("linear", "linear", ALONE, 0, "a linear model on it"),
+        ("lightgbm", "boost", beside, 0, "boosted trees on it and the columns"),
+        ("extra_trees", "extra_trees", beside, 0, "extra trees on it and the columns"),
+        ("linear", "linear", beside, 0, "a linear model on it and the columns"),
+        *(
+            ("linear", "linear", ALONE + place, place, "a linear model on it")
+            for place in range(1, len(known))
+        ),
+    ]
+    found = []
+    for word, prefix, choice, place, how in wanted if known else ():
+        genotype = space.repair({"learner": learners[word], f"{prefix}.known": choice})
+        if f"{prefix}.known" in genotype:
+            found.append((genotype, place, how))
+    return found
+
+
 class _Encoders:
     """Sub-programs that turn the columns of a row into what a kind of learner needs."""
 
-    def __init__(self, input_type: Record, output: Type, rows: int) -> None:
+    def __init__(self, input_type: Record, output: Type, rows: int, known: Sequence[Lambda] = ()) -> None:
         self._binary, self._bins = output == Dist(2), 10 if rows < SMALL_ROWS else 32
         self._kinds = {kind.name for kind in input_type.fields.values()}
         self._words, self._row = vocabulary(), Var(ROW)
+        self._known = [function.body.substitute({function.names[0]: self._row}) for function in known]
         self._largest = max(
             (kind.k for kind in input_type.fields.values() if kind.name == "Categories"), default=0
         )
@@ -120,9 +154,14 @@ class _Encoders:
         )
         return [self.call("linear_score", terms), topics]
 
-    def joined(self, parts: list[Program]) -> Program:
-        """Parts side by side."""
-        return parts[0] if len(parts) == 1 else self.call("join", *parts)
+    def joined(self, parts: list[Program], prefix: str = "") -> Program:
+        """Parts side by side; for the learner of a prefix also what is known already, alone or beside them."""
+        together = parts[0] if len(parts) == 1 else self.call("join", *parts)
+        if not prefix or not self._known:
+            return together
+        said = [self.call("standardise", each) for each in self._known]
+        beside = [self.call("join", together, each) for each in said]
+        return one_of(f"{prefix}.known", [together, *said, *beside])
 
     def scaled(self, prefix: str, clip: bool = False, default: int = 0) -> list[Program]:
         """Numbers imputed and on one scale, with a choice of how."""
@@ -182,7 +221,7 @@ def _linear(encoders: _Encoders) -> Program:
         *encoders.text("linear", sparse=True),
     ]
     penalty = real("linear.penalty", 0.01, 1000.0, log=True, default=1.0, regularises=1)
-    return encoders.call("linear", encoders.joined(parts), penalty=penalty, path=True)
+    return encoders.call("linear", encoders.joined(parts, "linear"), penalty=penalty, path=True)
 
 
 def _nearest(encoders: _Encoders) -> Program:
@@ -194,7 +233,7 @@ def _nearest(encoders: _Encoders) -> Program:
     neighbours = integer("near.neighbours", 3, 100, log=True, default=15, regularises=1)
     return encoders.call(
         "k_nearest",
-        encoders.joined(parts),
+        encoders.joined(parts, "near"),
         neighbours=neighbours,
         sharpness=real("near.sharpness", 0.0, 2.0, default=1.0),
     )
@@ -203,7 +242,7 @@ def _nearest(encoders: _Encoders) -> Program:
 def _kernel(encoders: _Encoders) -> Program:
     parts = [*encoders.scaled("kernel", clip=True), *encoders.indicators("kernel")]
     width = real("kernel.width", 0.3, 4.0, log=True, default=1.0, regularises=1)
-    features = encoders.call("kernel_features", encoders.joined(parts), width=width, landmarks=500)
+    features = encoders.call("kernel_features", encoders.joined(parts, "kernel"), width=width, landmarks=500)
     penalty = real("kernel.penalty", 0.001, 10.0, log=True, default=0.1, regularises=1)
     return encoders.call("linear", features, penalty=penalty, path=True)
 
@@ -211,7 +250,7 @@ def _kernel(encoders: _Encoders) -> Program:
 def _forest(word: str, encoders: _Encoders) -> Program:
     return encoders.call(
         word,
-        encoders.joined(encoders.for_trees(word)),
+        encoders.joined(encoders.for_trees(word), word),
         min_rows=integer(f"{word}.min_rows", 1, 20, log=True, default=2, regularises=1),
         max_features=real(
             f"{word}.max_features", 0.1, 1.0, default=0.7 if word == "extra_trees" else 0.5, regularises=-1
@@ -222,7 +261,7 @@ def _forest(word: str, encoders: _Encoders) -> Program:
 
 def _boosted(encoders: _Encoders, rows: int) -> Program:
     parts = [*encoders.numbers, *encoders.text("boost", sparse=False)]
-    inputs = [encoders.joined(parts)] if parts else []
+    inputs = [encoders.joined(parts, "boost")] if parts else []
     if encoders.categories:
         native, codes = encoders.categories[0], encoders.call("ordinal", encoders.categories[0])
         inputs.append(one_of("boost.categories", [native, codes], default=int(rows < SMALL_ROWS)))

@@ -15,7 +15,7 @@ from typing import Any
 from perennial.compiler import compiled, original_states
 from perennial.lang import Call, FitContext, Lambda, Learner, Network, Program, State, evaluate, typed
 from perennial.lang.ops import Op
-from perennial.primitives.layers.frozen import Frozen
+from perennial.primitives.reused import Reused
 from perennial.weights import Weights
 
 MOST_STEPS = 10_000_000
@@ -63,12 +63,12 @@ class Trainer(ABC):
 
 
 def fitted_words(program: Program) -> list[Op]:
-    """The words of a program that need to be fitted; what is frozen was fitted elsewhere.
+    """The words of a program that need to be fitted; what is reused was fitted elsewhere.
 
     Not every trainer fits every kind: learners fit themselves, networks need gradients.
     """
     calls = (node.function for node in program.walk() if isinstance(node, Call))
-    return [word for word in calls if getattr(word, "fits", False) and not isinstance(word, Frozen)]
+    return [word for word in calls if getattr(word, "fits", False) and not isinstance(word, Reused)]
 
 
 def rows_of(value: Any, places: Any) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from perennial.errors import ProgramError, TypeMismatch
-from perennial.lang.ops import Op, Parameter
+from perennial.errors import TypeMismatch
+from perennial.lang.ops import Parameter
 from perennial.lang.types import Tensor, Type, TypeVar, fresh
+from perennial.primitives.reused import Reused
 
 
-class Frozen(Op):
+class Frozen(Reused):
     """The layers below it are one network whose weights came from a library and never change.
 
     What it gives are ordinary numbers: a learner, or another network, can stand on them. Statistics of normalisation are
@@ -23,8 +24,7 @@ class Frozen(Op):
     Tensor[64]
     """
 
-    name, doc, fits = "frozen", "Features of a network that was trained elsewhere; its weights stay.", True
-    cost = 10.0
+    name, doc = "frozen", "Features of a network that was trained elsewhere; its weights stay."
     parameters = MappingProxyType({"of": Parameter("", doc="the record that the weights are from")})
 
     def infer(self, *types: Type, **parameters: Any) -> Type:
@@ -38,14 +38,6 @@ class Frozen(Op):
         if not isinstance(types[0], Tensor) or len(types[0].dims) != 1:
             raise TypeMismatch(f"`frozen` takes a row of features, received {types[0]}.")
         return types[0]
-
-    def call(self, *inputs: Any, **parameters: Any) -> Any:
-        """Raises ProgramError: by itself it has no weights."""
-        raise ProgramError(
-            "`frozen` computes only inside a program that was fitted.",
-            why="Its weights are those of the record that `of` names.",
-            todo="Put a learner around it, and grow with the library that holds the record.",
-        )
 
 
 frozen = Frozen()

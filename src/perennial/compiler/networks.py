@@ -1,8 +1,6 @@
-"""From layer words to Keras: a network is the part of a program below one `head`, and becomes one functional model.
+"""The network below one `head`, as one functional Keras model.
 
-A sub-program that occurs twice is one layer that is used twice. The weights of a network are one `State` under its
-head; `split` and `joined` turn that into one `State` a layer, by node hash, and back: so weights move between
-architectures. Every prediction of a network, on any backend of Keras, goes through here.
+Every prediction of a network, on any backend of Keras, goes through here.
 """
 
 from __future__ import annotations
@@ -18,25 +16,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from perennial.errors import DamagedFile, ProgramError
-from perennial.lang import (
-    Call,
-    Cost,
-    FitContext,
-    Lambda,
-    Layer,
-    Learner,
-    Network,
-    Program,
-    State,
-    Tensor,
-    Type,
-    TypeVar,
-    parse_type,
-    typed,
-)
+from perennial.lang import Call, Cost, Layer, Network, Program, State, Tensor, Type, parse_type
 from perennial.lang.types import fresh
-from perennial.primitives.layers.frozen import Frozen
-from perennial.primitives.layers.head import Head
 from perennial.primitives.layers.mlp import finish
 
 NUMBERS_AT_ONCE = 2**24
@@ -218,7 +199,7 @@ class Compiled(Network):
         """
         for node in self.layers:
             if node.hash in initial:
-                _assign(model.get_layer(layer_name(node)), initial[node.hash])
+                assign(model.get_layer(layer_name(node)), initial[node.hash])
 
     # -- predictions -------------------------------------------------------------------------------------------------
 
@@ -280,63 +261,6 @@ class Compiled(Network):
         return _Ready(self.head, model, self.training_pass(model), rows)
 
 
-class FrozenNetwork(Learner):
-    """The network below one `frozen`, as one word: it takes over weights and learns nothing.
-
-    Args:
-        node: the call of `frozen`.
-    """
-
-    doc = "A network whose weights stay."
-    cost = 10.0
-
-    def __init__(self, node: Call) -> None:
-        self.node, self.name = node, f"frozen_{node.hash[:SHORT]}"
-        self.network = Compiled(node.arguments[0])
-
-    def infer(self, *types: Type, **parameters: Any) -> Type:
-        """The features, where it is known what comes in."""
-        if any(isinstance(kind, TypeVar) or kind.variables for kind in types):
-            return fresh("features")
-        return self.network.gives(types)
-
-    def fit(self, inputs: tuple, target: Any, context: FitContext, **parameters: Any) -> State:
-        """The weights that were handed in for it, for inputs of these shapes.
-
-        Raises:
-            ProgramError: nobody handed them in, or they do not fit inputs of these shapes.
-        """
-        given = context.initial.get(self.node.hash)
-        if given is None:
-            raise ProgramError(
-                f"The weights of `frozen(…, of={self.node.settings['of']!r})` are not at hand.",
-                todo="Grow with the library that holds this record.",
-            )
-        layout = self.network.layout(inputs, context.types)
-        features = self.network.gives(self.network.concrete_types(layout))
-        state = State(dict(given.arrays), {"layout": json.dumps(layout), "type": str(features)})
-        try:
-            self.check(state)
-        except DamagedFile as error:
-            raise ProgramError(f"Frozen weights do not fit here: {error.what}") from error
-        return state
-
-    def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
-        """`(n, d)` features."""
-        return self.network.raw(inputs, state)
-
-    def check(self, state: State) -> None:
-        """Whether a state can belong to this network; nothing is built.
-
-        Raises:
-            DamagedFile: it cannot.
-        """
-        self.network.check(state)
-        kinds = self.network.concrete_types(json.loads(state.texts["layout"]))
-        if str(self.network.gives(kinds)) != state.texts["type"]:
-            raise DamagedFile("The weights of a frozen network say that they give something else.")
-
-
 @dataclass(frozen=True)
 class _Ready:
     """A model that can predict, and how many rows it takes at once."""
@@ -364,198 +288,15 @@ class _Ready:
 _kept: WeakKeyDictionary[State, _Ready] = WeakKeyDictionary()
 
 
-# -- programs --------------------------------------------------------------------------------------------------------
-
-
-def compiled(program: Program) -> Program:
-    """The program with each network as one word; without a network it is the same program."""
-    for node in [*heads(program), *frozen_parts(program)]:
-        program = program.replace(node, _node_of(node))
-    return program
-
-
-def heads(program: Program) -> list[Call]:
-    """The calls of `head`, each once."""
-    return _calls(program, Head)
-
-
-def frozen_parts(program: Program) -> list[Call]:
-    """The calls of `frozen`, each once."""
-    return _calls(program, Frozen)
-
-
-def compiled_states(program: Program, weights: Mapping[str, State]) -> dict[str, State]:
-    """Weights by the nodes of the compiled program."""
-    joined = _joined(program)
-    return {joined.get(key, key): state for key, state in weights.items()}
-
-
-def original_states(program: Program, states: Mapping[str, State]) -> dict[str, State]:
-    """The inverse of `compiled_states`."""
-    original = {there: here for here, there in _joined(program).items()}
-    return {original.get(key, key): state for key, state in states.items()}
-
-
-def _joined(program: Program) -> dict[str, str]:
-    """For the hash of each fitted word of a program, its hash in the compiled one."""
-    if not heads(program) and not frozen_parts(program):
-        return {}
-    calls = (node for node in program.walk() if isinstance(node, Call))
-    return {node.hash: compiled(node).hash for node in calls if getattr(node.function, "fits", False)}
-
-
-def check_states(program: Program, weights: Mapping[str, State]) -> None:
-    """Whether weights can belong to the networks of a program; nothing is built.
-
-    Raises:
-        DamagedFile: they do not.
-    """
-    for head in heads(program):
-        Compiled(head).check(weights[head.hash])
-    for part in frozen_parts(program):
-        FrozenNetwork(part).check(weights[part.hash])
-
-
-# -- weights, layer by layer -----------------------------------------------------------------------------------------
-
-
-def split(program: Program, weights: Mapping[str, State]) -> dict[str, State]:
-    """One state a layer, by node hash, of all networks of a program: arrays under the names of Keras.
-
-    The head's state also says what is predicted and how its values are scaled.
-    """
-    found: dict[str, State] = {}
-    for head in heads(program):
-        word, state = Compiled(head), weights[head.hash]
-        model = word.model(state)
-        for node in word.layers:
-            arrays = _arrays(model.get_layer(layer_name(node)))
-            if node is head:
-                found[node.hash] = State({**arrays, "target": state.arrays["target"]}, dict(state.texts))
-            elif arrays:
-                found[node.hash] = State(arrays, {})
-    return found
-
-
-def joined(program: Program, states: Mapping[str, State]) -> dict[str, State]:
-    """The inverse of `split`: the weights of a program from one state a layer.
-
-    Raises:
-        DamagedFile: a layer has no state, or one of another shape.
-    """
-    found: dict[str, State] = {}
-    for head in heads(program):
-        word, told = Compiled(head), states[head.hash]
-        kinds = word.concrete_types(json.loads(told.texts["layout"]))
-        model = word.build(kinds, parse_type(told.texts["type"]), 0)
-        for node in word.layers:
-            layer = model.get_layer(layer_name(node))
-            if layer.weights:
-                _assign(layer, states.get(node.hash, State()))
-        found[head.hash] = State({**_numbered(model), "target": told.arrays["target"]}, dict(told.texts))
-    return found
-
-
-def features_of(program: Program, weights: Mapping[str, State]) -> tuple[Program, State] | None:
-    """The part of a network below its head, with the weights that it has, as `frozen` takes them.
-
-    Args:
-        program: `lambda x: head(…)`.
-        weights: of it.
-
-    Returns:
-        `lambda x: …` up to the features, and one state; None where the program is no network alone.
-    """
-    found = heads(program)
-    if not isinstance(program, Lambda) or len(found) != 1 or program.body is not found[0]:
-        return None
-    top = found[0].arguments[0]
-    while _is_layer(top) and top.function.name == "dropout":
-        top = top.arguments[0]
-    if not _is_layer(top) or frozen_parts(program):
-        return None
-    told, states = weights[found[0].hash], split(program, weights)
-    word = Compiled(top)
-    kinds = word.concrete_types(json.loads(told.texts["layout"]))
-    kind = word.gives(kinds)
-    model = word.build(kinds, kind, 0)
-    for node in word.layers:
-        layer = model.get_layer(layer_name(node))
-        if layer.weights:
-            _assign(layer, states[node.hash])
-    texts = {"layout": told.texts["layout"], "type": str(kind)}
-    return Lambda(program.names, top), State(_numbered(model), texts)
-
-
-def layer_states(top: Call, state: State) -> dict[str, State]:
-    """The weights of `features_of`, layer by layer and by node hash: what a network that holds these layers starts from.
-
-    Args:
-        top: the outermost of the layers.
-        state: of all of them.
-
-    Raises:
-        DamagedFile: the state belongs to other layers.
-    """
-    word = Compiled(top)
-    model = word.model(state)
-    arrays = {node.hash: _arrays(model.get_layer(layer_name(node))) for node in word.layers}
-    return {key: State(found, {}) for key, found in arrays.items() if found}
-
-
-def initial_states(program: Program, types: tuple[Type, ...], output: Type, seed: int) -> dict[str, State]:
-    """The weights of a program's layers before any training, by node hash."""
-    known, found = typed(program, types, output), {}
-    for head in heads(program):
-        word = Compiled(head)
-        model = word.build(tuple(known[node] for node in word.inputs), known[head], seed)
-        for node in word.layers:
-            arrays = _arrays(model.get_layer(layer_name(node)))
-            if arrays:
-                found[node.hash] = State(arrays, {"type": str(known[head])} if node is head else {})
-    return found
-
-
-def keras_model(program: Program, weights: Mapping[str, State]) -> Any:
-    """The plain Keras model of a program that is one network: from its input to logits or standardised values.
-
-    It saves as `.keras` and loads with Keras alone; `keras.models.clone_model` copies it, and
-    `keras.Model(model.input, model.get_layer(name).output)` cuts it, with names from `layer_name`.
-
-    Raises:
-        ProgramError: the program is not one network alone.
-    """
-    found = heads(program)
-    if len(found) != 1 or getattr(program, "body", None) is not found[0]:
-        raise ProgramError(
-            "Only a program that is one network is one Keras model.",
-            todo="Take a member that is `head(…)` alone.",
-        )
-    return Compiled(found[0]).model(weights[found[0].hash])
-
-
 def layer_name(node: Call) -> str:
     """The name of a layer in its Keras model."""
     return f"{node.function.name}_{node.hash[:SHORT]}"
 
 
-# -- small parts -----------------------------------------------------------------------------------------------------
+# -- small parts -------------------------------------------------------------------------------------------------------
 
 
-def _calls(program: Program, kind: type) -> list[Call]:
-    return [node for node in program.walk() if isinstance(node, Call) and isinstance(node.function, kind)]
-
-
-def _node_of(node: Call) -> Call:
-    """The call of the network that stands for a `head` or a `frozen`."""
-    if isinstance(node.function, Frozen):
-        word = FrozenNetwork(node)
-        return Call(word, word.network.inputs)
-    word = Compiled(node)
-    return Call(word, tuple(compiled(argument) for argument in word.inputs))
-
-
-def _is_layer(node: Program) -> bool:
+def is_layer(node: Program) -> bool:
     return isinstance(node, Call) and isinstance(node.function, Layer)
 
 
@@ -569,12 +310,12 @@ def _layers(head: Call) -> list[Call]:
             done[node] = None
         elif node not in done:
             stack.append((node, True))
-            stack += [(argument, False) for argument in reversed(node.arguments) if _is_layer(argument)]
+            stack += [(argument, False) for argument in reversed(node.arguments) if is_layer(argument)]
     return list(done)
 
 
 def _arguments(head: Call) -> list[Program]:
-    return [argument for node in _layers(head) for argument in node.arguments if not _is_layer(argument)]
+    return [argument for node in _layers(head) for argument in node.arguments if not is_layer(argument)]
 
 
 def _numbers(value: Any, kind: Type) -> np.ndarray:
@@ -600,12 +341,12 @@ def _array(variable: Any) -> np.ndarray:
     return np.array(plain)
 
 
-def _numbered(model: Any) -> dict[str, np.ndarray]:
+def numbered(model: Any) -> dict[str, np.ndarray]:
     """The weights of a whole model, in its order."""
     return {f"variable_{number:03d}": _array(variable) for number, variable in enumerate(model.weights)}
 
 
-def _arrays(layer: Any) -> dict[str, np.ndarray]:
+def arrays_of(layer: Any) -> dict[str, np.ndarray]:
     return {name: _array(variable) for name, variable in _named(layer)}
 
 
@@ -619,7 +360,7 @@ def _named(layer: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def _assign(layer: Any, state: State) -> None:
+def assign(layer: Any, state: State) -> None:
     for name, variable in _named(layer):
         array = state.arrays.get(name)
         if array is None or array.shape != tuple(variable.shape):

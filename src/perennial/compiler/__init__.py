@@ -1,0 +1,36 @@
+"""From layer words to Keras: a network is the part of a program below one `head`, and becomes one functional model.
+
+A sub-program that occurs twice is one layer that is used twice. The weights of a network are one `State` under its
+head; `split` and `joined` turn that into one `State` a layer, by node hash, and back: so weights move between
+architectures.
+"""
+
+from perennial.compiler.layerwise import (
+    features_of,
+    initial_states,
+    joined,
+    keras_model,
+    layer_states,
+    split,
+)
+from perennial.compiler.networks import Compiled, layer_name
+from perennial.compiler.programs import (
+    LARGEST,
+    Field,
+    FrozenNetwork,
+    Packed,
+    RecalledModel,
+    check_states,
+    compiled,
+    compiled_states,
+    heads,
+    original_states,
+    reused_parts,
+    word_of,
+)
+
+__all__ = [
+    "LARGEST", "Compiled", "Field", "FrozenNetwork", "Packed", "RecalledModel", "check_states", "compiled", "compiled_states",
+    "features_of", "heads", "initial_states", "joined", "keras_model", "layer_name", "layer_states", "original_states",
+    "reused_parts", "split", "word_of",
+]  # fmt: skip

@@ -1,0 +1,333 @@
+"""Programs whose networks are one word each: what a trainer fits and an interpreter runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from perennial.compiler.networks import SHORT, Compiled
+from perennial.errors import DamagedFile, ProgramError
+from perennial.lang import (
+    Call,
+    FitContext,
+    Learner,
+    Op,
+    Program,
+    State,
+    Tensor,
+    Type,
+    TypeVar,
+    evaluate,
+    parse,
+    parse_type,
+    to_source,
+    typed,
+)
+from perennial.lang.types import Record, fresh
+from perennial.primitives import vocabulary
+from perennial.primitives.layers.frozen import Frozen
+from perennial.primitives.layers.head import Head
+from perennial.primitives.reused import Recalled, Reused
+from perennial.spaces.limits import Limits, cost_of
+from perennial.weights import Weights
+
+LARGEST = Limits(parameters=1e8, flops=2e9, activations=1e8)
+"""What a network may cost that is reused: every candidate that stands on it runs it again."""
+LEAST_PROBABILITY = 1e-3
+
+
+class FrozenNetwork(Learner):
+    """The network below one `frozen`, as one word: it takes over weights and learns nothing.
+
+    Args:
+        node: the call of `frozen`.
+    """
+
+    doc = "A network whose weights stay."
+    cost = 10.0
+
+    def __init__(self, node: Call) -> None:
+        self.node, self.name = node, f"frozen_{node.hash[:SHORT]}"
+        self.network = Compiled(node.arguments[0])
+
+    def infer(self, *types: Type, **parameters: Any) -> Type:
+        """The features, where it is known what comes in."""
+        if any(isinstance(kind, TypeVar) or kind.variables for kind in types):
+            return fresh("features")
+        return self.network.gives(types)
+
+    def fit(self, inputs: tuple, target: Any, context: FitContext, **parameters: Any) -> State:
+        """The weights that were handed in for it, for inputs of these shapes.
+
+        Raises:
+            ProgramError: nobody handed them in, or they do not fit inputs of these shapes.
+        """
+        given = _at_hand(self.node, context)
+        layout = self.network.layout(inputs, context.types)
+        features = self.network.gives(self.network.concrete_types(layout))
+        state = State(dict(given.arrays), {"layout": json.dumps(layout), "type": str(features)})
+        try:
+            self.check(state)
+        except DamagedFile as error:
+            raise ProgramError(f"Frozen weights do not fit here: {error.what}") from error
+        return state
+
+    def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
+        """`(n, d)` features."""
+        return self.network.raw(inputs, state)
+
+    def check(self, state: State) -> None:
+        """Whether a state can belong to this network; nothing is built.
+
+        Raises:
+            DamagedFile: it cannot.
+        """
+        self.network.check(state)
+        kinds = self.network.concrete_types(json.loads(state.texts["layout"]))
+        if str(self.network.gives(kinds)) != state.texts["type"]:
+            raise DamagedFile("The weights of a frozen network say that they give something else.")
+
+
+class RecalledModel(Learner):
+    """The model that one `recalled` names, as one word: it takes over program and weights, and learns nothing.
+
+    Args:
+        node: the call of `recalled`.
+    """
+
+    doc = "A model of another task."
+    cost = 10.0
+
+    def __init__(self, node: Call) -> None:
+        self.node, self.name = node, f"recalled_{node.hash[:SHORT]}"
+
+    def infer(self, *types: Type, **parameters: Any) -> Type:
+        """As many numbers as the model says."""
+        return Tensor(self.node.settings["size"])
+
+    def fit(self, inputs: tuple, target: Any, context: FitContext, **parameters: Any) -> State:
+        """The model that was handed in for it.
+
+        Raises:
+            ProgramError: nobody handed it in, or it is none.
+        """
+        given = _at_hand(self.node, context)
+        if given in _models:
+            return given
+        try:
+            self.check(given)
+        except DamagedFile as error:
+            raise ProgramError(f"A recalled model does not fit here: {error.what}") from error
+        return given
+
+    def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
+        """`(n, size)`: the mean over its replicas, as logarithms where it says probabilities."""
+        known = _models.get(state)
+        if known is None:
+            told = Packed.of(state)
+            known = _models[state] = (
+                compiled(told.program),
+                [compiled_states(told.program, replica) for replica in told.replicas],
+                told.fields,
+                told.output,
+            )
+        program, replicas, fields, output = known
+        if fields:
+            inputs = ({field.name: field.of(inputs[0]) for field in fields},)
+        said = np.mean([evaluate(program, *inputs, states=states) for states in replicas], axis=0)
+        if output.name in ("Dist", "Marginals"):
+            said = np.log(np.clip(said, LEAST_PROBABILITY, 1.0))
+        return np.asarray(said, np.float32).reshape(len(said), self.node.settings["size"])
+
+    def check(self, state: State) -> None:
+        """Whether a state is a model that says so many numbers and may be built; nothing is built.
+
+        Raises:
+            DamagedFile: it is not.
+        """
+        try:
+            told = Packed.of(state)
+            if any(isinstance(node.function, Recalled) for node in reused_parts(told.program)):
+                raise ValueError("it recalls another model itself")
+            typed(told.program, (told.input,), told.output)
+            if isinstance(told.input, Record) and {f.name for f in told.fields} != set(told.input.fields):
+                raise ValueError("it does not say where its columns come from")
+            if told.size != self.node.settings["size"]:
+                raise ValueError(f"it says {told.size} numbers")
+            for replica in told.replicas:
+                check_states(told.program, replica)
+            if broken := LARGEST.broken_by(cost_of(told.program, (told.input,), told.output)):
+                raise ValueError(f"it is too large: {broken}")
+        except (ProgramError, LookupError, ValueError, TypeError, AttributeError) as error:
+            raise DamagedFile(f"This is no model to recall: {error}.") from error
+
+
+_models: WeakKeyDictionary[State, tuple] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Field:
+    """Where a column that a model takes comes from in rows of another task.
+
+    Args:
+        name: in the model.
+        source: in the rows.
+        codes: of a category, the model's code for each code of the rows; empty for other columns.
+    """
+
+    name: str
+    source: str
+    codes: tuple[int, ...] = ()
+
+    def of(self, row: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The column as the model takes it; codes below zero (missing, unseen) stay as they are."""
+        column = row[self.source]
+        if not self.codes:
+            return column
+        known = np.array(self.codes, dtype=column.dtype)[np.clip(column, 0, len(self.codes) - 1)]
+        return np.where(column < 0, column, known).astype(column.dtype)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A model as one state of `recalled`.
+
+    Args:
+        program: from an input to a prediction.
+        replicas: its weights.
+        input: type of what it takes.
+        output: type of what it says.
+        fields: where its columns come from, when it takes the rows of a table.
+    """
+
+    program: Program
+    replicas: tuple[Weights, ...]
+    input: Type
+    output: Type
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many numbers it says of one input."""
+        if self.output.name in ("Dist", "Marginals"):
+            return self.output.k
+        return math.prod(getattr(self.output, "dims", ()))
+
+    @property
+    def state(self) -> State:
+        """Program and types as text, the weights of each replica as bytes."""
+        arrays = {
+            f"replica_{number:03d}": np.frombuffer(replica.to_bytes(), np.uint8)
+            for number, replica in enumerate(self.replicas)
+        }
+        texts = {"source": to_source(self.program), "input": str(self.input), "output": str(self.output)}
+        fields = json.dumps([[each.name, each.source, list(each.codes)] for each in self.fields])
+        return State(arrays, {**texts, "fields": fields})
+
+    @staticmethod
+    def of(state: State) -> Packed:
+        """The inverse of `state`; nothing is built.
+
+        Raises:
+            ProgramError, DamagedFile, LookupError, ValueError: it is none.
+        """
+        program = parse(state.texts["source"], vocabulary())
+        replicas = tuple(Weights.from_bytes(state.arrays[name].tobytes()) for name in sorted(state.arrays))
+        if not replicas:
+            raise ValueError("it has no weights")
+        fields = tuple(
+            Field(str(name), str(source), tuple(int(code) for code in codes))
+            for name, source, codes in json.loads(state.texts["fields"])
+        )
+        kinds = [parse_type(state.texts[name]) for name in ("input", "output")]
+        return Packed(program, replicas, *kinds, fields)
+
+
+def compiled(program: Program) -> Program:
+    """The program with each network as one word; without a network it is the same program."""
+    for node in [*heads(program), *reused_parts(program)]:
+        program = program.replace(node, _node_of(node))
+    return program
+
+
+def heads(program: Program) -> list[Call]:
+    """The calls of `head`, each once."""
+    return _calls(program, Head)
+
+
+def reused_parts(program: Program) -> list[Call]:
+    """The calls of `frozen` and `recalled`, each once."""
+    return _calls(program, Reused)
+
+
+def compiled_states(program: Program, weights: Mapping[str, State]) -> dict[str, State]:
+    """Weights by the nodes of the compiled program."""
+    joined = _joined(program)
+    return {joined.get(key, key): state for key, state in weights.items()}
+
+
+def original_states(program: Program, states: Mapping[str, State]) -> dict[str, State]:
+    """The inverse of `compiled_states`."""
+    original = {there: here for here, there in _joined(program).items()}
+    return {original.get(key, key): state for key, state in states.items()}
+
+
+def _joined(program: Program) -> dict[str, str]:
+    """For the hash of each fitted word of a program, its hash in the compiled one."""
+    if not heads(program) and not reused_parts(program):
+        return {}
+    calls = (node for node in program.walk() if isinstance(node, Call))
+    return {node.hash: compiled(node).hash for node in calls if getattr(node.function, "fits", False)}
+
+
+def check_states(program: Program, weights: Mapping[str, State]) -> None:
+    """Whether weights can belong to the fitted words of a program; nothing is built.
+
+    Raises:
+        DamagedFile: a word has none, or they are not those of a network or a model.
+    """
+    fitted = {node.hash for node in _calls(program, Op) if node.function.fits}
+    if not fitted <= set(weights):
+        raise DamagedFile(f"Of {len(fitted)} fitted words {len(fitted - set(weights))} have no weights.")
+    for node in [*heads(program), *reused_parts(program)]:
+        word_of(node).check(weights[node.hash])
+
+
+def _calls(program: Program, kind: type) -> list[Call]:
+    return [node for node in program.walk() if isinstance(node, Call) and isinstance(node.function, kind)]
+
+
+def word_of(node: Call) -> Compiled | FrozenNetwork | RecalledModel:
+    """The word that stands for a `head`, a `frozen` or a `recalled`."""
+    kinds = {Frozen: FrozenNetwork, Recalled: RecalledModel}
+    return kinds.get(type(node.function), Compiled)(node)
+
+
+def _node_of(node: Call) -> Call:
+    """Its call."""
+    word = word_of(node)
+    if isinstance(word, FrozenNetwork):
+        return Call(word, word.network.inputs)
+    inputs = word.inputs if isinstance(word, Compiled) else node.arguments
+    return Call(word, tuple(compiled(argument) for argument in inputs))
+
+
+def _at_hand(node: Call, context: FitContext) -> State:
+    """What was handed in for a word that is reused.
+
+    Raises:
+        ProgramError: nothing was.
+    """
+    given = context.initial.get(node.hash)
+    if given is None:
+        raise ProgramError(
+            f"The weights of `{node.function.name}(…, of={node.settings['of']!r})` are not at hand.",
+            todo="Grow with the library that holds this record.",
+        )
+    return given
