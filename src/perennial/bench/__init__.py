@@ -14,8 +14,8 @@ from typing import Any
 from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 
-NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs", "store", "recall")
-LONG = ("tables", "images", "morphism", "programs", "recall")
+NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs", "store", "recall", "streams")
+LONG = ("tables", "images", "morphism", "programs", "recall", "streams")
 
 
 def run(
