@@ -86,6 +86,15 @@ def test_folds_are_as_many_as_leave_networks_their_time(seconds, longer, folds):
     assert patiently(records, 5, seconds, 2, longer) == (records, folds)
 
 
+def test_what_is_best_without_a_network_is_confirmed_though_it_costs_more_if_it_leaves_them_half_of_the_time():
+    best, network = record(0, 1.2), record(1, 1.6, source=NETWORK)
+    assert patiently([best, network], 5, 14.0, 2, 1.0) == ([best, network], None)
+    assert patiently([best, network], 5, 9.0, 2, 1.0) == ([network], None), (
+        "five folds of it would take too long"
+    )
+    assert patiently([network, best], 5, 9.0, 2, 1.0) == ([network], None), "it is not the best"
+
+
 def made(errors, seeds, sources):
     """A study of which only the scored records are there; each predicts a number with errors of its own."""
     target = np.random.default_rng(9).normal(size=400)

@@ -23,7 +23,7 @@ from perennial.trial import Proposal
 
 ROUNDS = 4
 SPARE = 1.15
-QUICK_SHARE = 0.1
+QUICK_SHARE, BEST_SHARE = 0.1, 0.5
 LONGER, ENOUGH_ROWS = 3.0, 500
 
 
@@ -141,7 +141,7 @@ def affordable(
 def patiently(
     records: Sequence[Record], folds: int, seconds: float, workers: int, longer: float
 ) -> tuple[list[Record], int | None]:
-    """The best network for each worker, after the candidates without a network that cost little.
+    """The best network for each worker, after the candidates without a network that are best of all or cost little.
 
     Args:
         records: the best first, of which at least one is a network.
@@ -155,13 +155,16 @@ def patiently(
         the records in the order in which they should begin, and the number of folds (None for all).
     """
     networks = [record for record in records if _is_network(record)][:workers]
-    quick = [
-        record
-        for record in records
-        if not _is_network(record) and SPARE * _seconds_a_fold(record) <= QUICK_SHARE * seconds
-    ]
     longest = max(map(_seconds_a_fold, networks))
     count = max(1, min(folds, int(seconds / (longer * longest))))
+
+    def fits(record: Record) -> bool:
+        cost = SPARE * _seconds_a_fold(record)
+        return cost <= QUICK_SHARE * seconds or (
+            record is records[0] and count * cost <= BEST_SHARE * seconds
+        )
+
+    quick = [record for record in records if not _is_network(record) and fits(record)]
     return quick[:workers] + networks, None if count == folds else count
 
 
