@@ -214,7 +214,10 @@ def _part(
     for digest in record.weights[: 1 if record.kind == MODULE else MOST_REPLICAS]:
         blobs.append(library.store.get(digest))
         if sum(map(len, blobs)) > LARGEST_BYTES:
-            return None
+            blobs.pop()
+            break
+    if not blobs:
+        return None
     told = {"kind": record.kind, "seen": record.details["seen"]}
     if record.kind == MODULE:
         return Part(record.id, name, record.source, blobs[0], **told)
