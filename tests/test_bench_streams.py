@@ -1,5 +1,6 @@
 """The bench of streams: what its tasks are, that its rival is what it says, and what is claimed."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -193,6 +194,11 @@ def test_means_and_intervals_are_over_the_seeds():
     [line] = streams.summary(told)
     assert line["accuracy"] == pytest.approx(0.6) and line["±"] == pytest.approx(1.96 * 0.1)
     assert line["seeds"] == 2 and line["transfer"] == 0.0
+
+
+def test_one_seed_has_no_interval_and_is_json():
+    told = streams.summary([row("S+", "independent", 0.5)])
+    assert told[0]["±"] is None and json.dumps(told, allow_nan=False)
 
 
 def test_what_was_forgotten_is_the_worst_of_the_tasks():

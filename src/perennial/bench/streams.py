@@ -353,7 +353,7 @@ def bars(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One line a stream and method: means over the seeds, with half of the 95 % interval of the accuracy; transfer and the
+    """One line a stream and method: means over the seeds, with half of the 95 % interval of the accuracy, where there are several; transfer and the
     share of modules are against the same method, seed by seed, without the stream.
     """
     by_run = {(row["stream"], row["method"], row["seed"]): row for row in rows}
@@ -362,11 +362,12 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         own = [row for row in rows if (row["stream"], row["method"]) == (stream, method)]
         plain = [by_run[stream, WITHOUT.get(method, method), row["seed"]] for row in own]
         pairs = list(zip(own, plain, strict=True))
-        spread = np.std([row["accuracy"] for row in own], ddof=1) if len(own) > 1 else np.nan
+        accuracies = [row["accuracy"] for row in own]
+        half = 1.96 * float(np.std(accuracies, ddof=1)) / len(own) ** 0.5 if len(own) > 1 else None
         lines.append(
             {
                 "stream": stream, "method": method, "seeds": len(own), **_means(own, ("accuracy",)),
-                "±": float(1.96 * spread / np.sqrt(len(own))),
+                "±": half,
                 "transfer": float(np.mean([row["each"][-1] - other["each"][-1] for row, other in pairs])),
                 "share of modules": float(np.mean([row["modules"] / other["modules"] for row, other in pairs])),
                 **_means(own, ("forgotten", "modules", "bytes", "wall")),
