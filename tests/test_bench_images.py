@@ -60,8 +60,8 @@ def test_a_set_without_a_test_part_is_split_by_class_and_by_seed(folder):
 
 
 def test_only_folders_of_images_are_taken(folder):
-    assert [path.name for path in images._sets(folder, ())] == ["squares"]
-    assert images._sets(folder, ("table",)) == []
+    assert [path.name for path in images.image_sets(folder, ())] == ["squares"]
+    assert images.image_sets(folder, ("table",)) == []
 
 
 def test_the_resnet_has_the_size_of_the_paper():

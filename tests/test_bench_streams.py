@@ -100,7 +100,9 @@ def test_textures_are_told_apart_by_their_waves_and_not_by_their_colours():
 def test_sets_that_are_missing_are_replaced_by_others(monkeypatch, tmp_path):
     for name in ("mnist", "a", "b", "c", "d"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(streams, "_sets", lambda data, only: sorted(p for p in data.iterdir() if p.is_dir()))
+    monkeypatch.setattr(
+        streams, "image_sets", lambda data, only: sorted(p for p in data.iterdir() if p.is_dir())
+    )
     found = streams.chosen_sets(streams.lists()["sets"], tmp_path)
     assert {slot: path.name for slot, path in found.items()} == {
         "digits": "mnist",

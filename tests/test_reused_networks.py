@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from perennial import Protocol, Study, Task, grow, workflow
+from perennial import Protocol, Study, Task, grow, remembering, workflow
 from perennial.errors import UsageError
 from perennial.history import History
 from perennial.lang import to_source
@@ -197,4 +197,4 @@ def test_the_command_line_shows_it_before_anything_is_fitted(library, command, t
 
 def test_what_there_is_no_time_to_ask_has_no_score(library):
     [part] = part_in(library, task(3, "grey"))
-    assert features.scores([part, part], task(3, "grey"), 0, seconds=0.0) == [None, None]
+    assert remembering._scores(None, [part, part], seconds=0.0) == [None, None]

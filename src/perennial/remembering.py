@@ -43,19 +43,7 @@ def recalled(study: Study, library: Library | None, reuse: str = "all") -> list[
                 "verdict", stage="recall", text=f"the library could not be asked: {error.what}", data={}
             )
             return []
-        modules = [
-            {
-                "record": part.record,
-                "name": part.name,
-                "source": part.source,
-                "weights": study.storage.put(part.weights),
-                "kind": part.kind,
-                "size": part.size,
-                "seen": part.seen,
-                "score": score,
-            }
-            for part, score in parts
-        ]
+        modules = [{**part.to_json(study.storage.put(part.weights)), "score": score} for part, score in parts]
         study.emit("recalled", suggestions=told, modules=modules, library=library.store.place)
     suggestions = (study.history.recalled or {}).get("suggestions", [])
     return [study.space.from_json(each["genotype"]) for each in suggestions]
@@ -82,11 +70,7 @@ def _known_features(
     found = features.parts_for(library, study.task, seconds) if study.sizes_itself else []
     if not found:
         return [], []
-    end, scores = time.monotonic() + seconds, []
-    for part in found:
-        left = end - time.monotonic()
-        scores.append(_score_of(study, part, left) if left > 0 else None)
-    ranked = features.ranked(found, scores)
+    ranked = features.ranked(found, _scores(study, found, seconds))
     study.widen([part for part, _ in ranked])
     told = [
         {
@@ -103,14 +87,19 @@ def _known_features(
     return ranked, told
 
 
-def _score_of(study: Study, part: features.Part, seconds: float) -> float | None:
-    """What one part tells of the target; one that fails, or takes too long, harms no other."""
-    try:
-        return study.call("transferability_of", {"part": part, "seed": study.seed}, max(1.0, seconds))
-    except WorkerError as error:
-        text = f"{part.name} could not be judged: {error.what}"
-        study.emit("verdict", stage="recall", text=text, data={})
-        return None
+def _scores(study: Study, parts: Sequence[features.Part], seconds: float) -> list[float | None]:
+    """What each part tells of the target; one that fails, or takes too long, harms no other, and has none."""
+    end, found = time.monotonic() + seconds, []
+    for part in parts:
+        left, score = end - time.monotonic(), None
+        if left > 0:
+            try:
+                score = study.call("transferability_of", {"part": part, "seed": study.seed}, max(1.0, left))
+            except WorkerError as error:
+                text = f"{part.name} could not be judged: {error.what}"
+                study.emit("verdict", stage="recall", text=text, data={})
+        found.append(score)
+    return found
 
 
 def reused(history: History) -> list[str]:

@@ -254,18 +254,7 @@ class Study:
     def _recalled_parts(self) -> list[Part]:
         """What an earlier session took from the library; the study has kept it."""
         told = (self.history.recalled or {}).get("modules", [])
-        return [
-            Part(
-                each["record"],
-                each["name"],
-                each["source"],
-                self.storage.get(each["weights"]),
-                each.get("kind", MODULE),
-                each.get("size", 0),
-                each.get("seen", {}),
-            )
-            for each in told
-        ]
+        return [Part.from_json(each, self.storage.get(each["weights"])) for each in told]
 
     # -- the journal ---------------------------------------------------------------------------------------------
 

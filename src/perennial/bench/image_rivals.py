@@ -91,9 +91,8 @@ def autokeras(data: Arrays, seconds: float, seed: int) -> np.ndarray:
     def plain_shapes(arrays: Any) -> Any:
         return tree.map_structure(lambda array: np.array(array.shape, dtype=object), arrays)
 
-    data_utils.dataset_shape = (
-        plain_shapes  # AutoKeras 3.0 hands on NumPy's integers, which Keras 3.15 refuses
-    )
+    # AutoKeras 3.0 hands on NumPy's integers, which Keras 3.15 refuses
+    data_utils.dataset_shape = plain_shapes
     deadline = time.monotonic() + seconds
 
     class Stop(keras.callbacks.Callback):

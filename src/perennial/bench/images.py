@@ -65,7 +65,7 @@ def run(
     """Grows on every set and compares; see the module's first lines for the protocol."""
     if data is None:
         raise UsageError("This bench needs a folder of image sets.", todo="Give it with --data DIR.")
-    folders = _sets(Path(data), only)
+    folders = image_sets(Path(data), only)
     if not folders:
         raise UsageError(
             "No images found.",
@@ -184,7 +184,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return lines
 
 
-def _sets(folder: Path, only: Sequence[str]) -> list[Path]:
+def image_sets(folder: Path, only: Sequence[str]) -> list[Path]:
     """Folders of images with classes."""
     from perennial.modalities.images import is_images
 

@@ -149,7 +149,7 @@ def _trained(
             if len(rows) < 2:
                 continue
             with torch.no_grad():
-                below = _convolved(path[: min(depth, MODULES - 1)], _cropped(x[rows]))
+                below = _convolved(path[:depth], _cropped(x[rows]))
             above = path[-1](_convolved(path[depth:-1], below).mean(dim=(2, 3)))
             loss = functional.cross_entropy(above, y[rows])
             optimiser.zero_grad()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from perennial.bench import bar
-from perennial.bench.images import _sets
+from perennial.bench.images import image_sets
 from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 from perennial.history import Record
@@ -136,7 +136,7 @@ def sets_of(data: str | None, only: Sequence[str]) -> list[Path]:
     if data is None:
         raise UsageError("This bench needs a folder of image sets.", todo="Give it with --data DIR.")
     default = (DEFAULT_SET,) if (Path(data) / DEFAULT_SET).is_dir() else ()
-    found = _sets(Path(data), only or default)
+    found = image_sets(Path(data), only or default)
     if not found:
         raise UsageError(
             "No images found.",

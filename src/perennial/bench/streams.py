@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from perennial.bench import bar
-from perennial.bench.images import _sets, split_of
+from perennial.bench.images import image_sets, split_of
 from perennial.bench.kept import Kept
 from perennial.bench.mntdp import Learner
 from perennial.errors import UsageError
@@ -52,11 +52,9 @@ class Images:
     """One task of a stream: images `(n, 16, 16, 3)` of bytes and codes `(n,)`.
 
     Args:
-        name: for people.
         train, validation, test: images and codes.
     """
 
-    name: str
     train: tuple[np.ndarray, np.ndarray]
     validation: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
@@ -118,7 +116,7 @@ def chosen_sets(names: dict[str, str], data: Path) -> dict[str, Path]:
     missing = [slot for slot in wanted if slot not in found]
     if missing:
         taken = {path.name for path in found.values()}
-        others = [path for path in _sets(data, ()) if path.name not in taken]
+        others = [path for path in image_sets(data, ()) if path.name not in taken]
         if len(others) < len(missing):
             raise UsageError(
                 f"The streams need {len(wanted)} sets of images with classes.", where=str(data),
@@ -144,14 +142,12 @@ def tasks_of(stream: Sequence[Sequence[Any]], folders: dict[str, Path], seed: in
     tasks = []
     for slot, train, validation, change in stream:
         if slot not in pools:
-            pools[slot] = textures(seed) if slot not in folders else _pool(folders[slot])
-            pools[slot] = [(images[order], target[order]) for images, target in pools[slot]
-                           for order in [generator.permutation(len(target))]]  # fmt: skip
+            pool = _pool(folders[slot]) if slot in folders else textures(seed)
+            pools[slot] = [_shuffled(*part, generator) for part in pool]
         learn, tested = pools[slot]
-        parts, learn = _drawn(learn, [train, validation])
+        parts, pools[slot][0] = _drawn(learn, [train, validation])
         [test], _ = _drawn(tested, [MOST_TESTED])
-        pools[slot] = [learn, tested]
-        tasks.append(Images(f"{slot} {change}".strip(), *(_changed(part, change) for part in (*parts, test))))
+        tasks.append(Images(*(_changed(part, change) for part in (*parts, test))))
     return tasks
 
 
@@ -165,6 +161,11 @@ def _pool(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
         )
     parts = [(split.x_train, split.y_train), (split.x_test, split.y_test)]
     return [(images[target < CLASSES], target[target < CLASSES]) for images, target in parts]
+
+
+def _shuffled(images: np.ndarray, target: np.ndarray, generator: np.random.Generator) -> tuple:
+    order = generator.permutation(len(target))
+    return images[order], target[order]
 
 
 def _drawn(part: tuple, counts: Sequence[int]) -> tuple[list[tuple], tuple]:

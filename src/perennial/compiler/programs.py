@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,19 +43,62 @@ LARGEST = Limits(parameters=1e8, flops=2e9, activations=1e8)
 LEAST_PROBABILITY = 1e-3
 
 
-class FrozenNetwork(Learner):
-    """The network below one `frozen`, as one word: it takes over weights and learns nothing.
+class _Taken(Learner):
+    """What one `frozen` or `recalled` names, as one word: it takes over what was learnt, and learns nothing.
+
+    Subclasses say what their state is, and whether one can be theirs.
 
     Args:
-        node: the call of `frozen`.
+        node: the call.
     """
 
-    doc = "A network whose weights stay."
     cost = 10.0
 
     def __init__(self, node: Call) -> None:
-        self.node, self.name = node, f"frozen_{node.hash[:SHORT]}"
+        self.node, self.name = node, f"{node.function.name}_{node.hash[:SHORT]}"
+        self.inputs = node.arguments
+
+    def fit(self, inputs: tuple, target: Any, context: FitContext, **parameters: Any) -> State:
+        """What was handed in for it, for inputs of these shapes.
+
+        Raises:
+            ProgramError: nothing was, or it does not fit.
+        """
+        given, word = context.initial.get(self.node.hash), self.node.function.name
+        if given is None:
+            raise ProgramError(
+                f"The weights of `{word}(…, of={self.node.settings['of']!r})` are not at hand.",
+                todo="Grow with the library that holds this record.",
+            )
+        state = self.taken(given, inputs, context)
+        try:
+            self.check(state)
+        except DamagedFile as error:
+            raise ProgramError(f"The weights of `{word}` do not fit here: {error.what}") from error
+        return state
+
+    def taken(self, given: State, inputs: tuple, context: FitContext) -> State:
+        """The state for these inputs; by itself what was handed in."""
+        return given
+
+    @abstractmethod
+    def check(self, state: State) -> None:
+        """Whether a state can belong to this word; nothing is built.
+
+        Raises:
+            DamagedFile: it cannot.
+        """
+
+
+class FrozenNetwork(_Taken):
+    """The network below one `frozen`."""
+
+    doc = "A network whose weights stay."
+
+    def __init__(self, node: Call) -> None:
+        super().__init__(node)
         self.network = Compiled(node.arguments[0])
+        self.inputs = self.network.inputs
 
     def infer(self, *types: Type, **parameters: Any) -> Type:
         """The features, where it is known what comes in."""
@@ -62,21 +106,11 @@ class FrozenNetwork(Learner):
             return fresh("features")
         return self.network.gives(types)
 
-    def fit(self, inputs: tuple, target: Any, context: FitContext, **parameters: Any) -> State:
-        """The weights that were handed in for it, for inputs of these shapes.
-
-        Raises:
-            ProgramError: nobody handed them in, or they do not fit inputs of these shapes.
-        """
-        given = _at_hand(self.node, context)
+    def taken(self, given: State, inputs: tuple, context: FitContext) -> State:
+        """The weights, with the shapes of these inputs."""
         layout = self.network.layout(inputs, context.types)
         features = self.network.gives(self.network.concrete_types(layout))
-        state = State(dict(given.arrays), {"layout": json.dumps(layout), "type": str(features)})
-        try:
-            self.check(state)
-        except DamagedFile as error:
-            raise ProgramError(f"Frozen weights do not fit here: {error.what}") from error
-        return state
+        return State(dict(given.arrays), {"layout": json.dumps(layout), "type": str(features)})
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
         """`(n, d)` features."""
@@ -94,37 +128,14 @@ class FrozenNetwork(Learner):
             raise DamagedFile("The weights of a frozen network say that they give something else.")
 
 
-class RecalledModel(Learner):
-    """The model that one `recalled` names, as one word: it takes over program and weights, and learns nothing.
-
-    Args:
-        node: the call of `recalled`.
-    """
+class RecalledModel(_Taken):
+    """The model that one `recalled` names."""
 
     doc = "A model of another task."
-    cost = 10.0
-
-    def __init__(self, node: Call) -> None:
-        self.node, self.name = node, f"recalled_{node.hash[:SHORT]}"
 
     def infer(self, *types: Type, **parameters: Any) -> Type:
         """As many numbers as the model says."""
         return Tensor(self.node.settings["size"])
-
-    def fit(self, inputs: tuple, target: Any, context: FitContext, **parameters: Any) -> State:
-        """The model that was handed in for it.
-
-        Raises:
-            ProgramError: nobody handed it in, or it is none.
-        """
-        given = _at_hand(self.node, context)
-        if given in _models:
-            return given
-        try:
-            self.check(given)
-        except DamagedFile as error:
-            raise ProgramError(f"A recalled model does not fit here: {error.what}") from error
-        return given
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
         """`(n, size)`: the mean over its replicas, as logarithms where it says probabilities."""
@@ -151,6 +162,8 @@ class RecalledModel(Learner):
         Raises:
             DamagedFile: it is not.
         """
+        if state in _models:
+            return
         try:
             told = Packed.of(state)
             if any(isinstance(node.function, Recalled) for node in reused_parts(told.program)):
@@ -312,22 +325,4 @@ def word_of(node: Call) -> Compiled | FrozenNetwork | RecalledModel:
 def _node_of(node: Call) -> Call:
     """Its call."""
     word = word_of(node)
-    if isinstance(word, FrozenNetwork):
-        return Call(word, word.network.inputs)
-    inputs = word.inputs if isinstance(word, Compiled) else node.arguments
-    return Call(word, tuple(compiled(argument) for argument in inputs))
-
-
-def _at_hand(node: Call, context: FitContext) -> State:
-    """What was handed in for a word that is reused.
-
-    Raises:
-        ProgramError: nothing was.
-    """
-    given = context.initial.get(node.hash)
-    if given is None:
-        raise ProgramError(
-            f"The weights of `{node.function.name}(…, of={node.settings['of']!r})` are not at hand.",
-            todo="Grow with the library that holds this record.",
-        )
-    return given
+    return Call(word, tuple(compiled(argument) for argument in word.inputs))

@@ -1,8 +1,9 @@
 """What was trained before and is of use for other tasks: networks below their heads, and whole models.
 
 A module of the library is what a network sees in an image, with its weights; a solution is all that a model says of an
-image or a row. For a new task those that take its inputs are asked how much they tell of its target, and the best become words of its space:
-`frozen(…, of="3f2a…")` and `recalled(…, of="3f2a…")`. None is asked that has learnt from rows of the task itself.
+image or a row. For a new task those that take its inputs are asked how much they tell of its target, and the best become
+words of its space: `frozen(…, of="3f2a…")` and `recalled(…, of="3f2a…")`. None is asked that has learnt from rows of the
+task itself.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
@@ -86,6 +87,16 @@ class Part:
         """What programs call it."""
         return self.record[:SHORT]
 
+    def to_json(self, weights: str) -> dict[str, Any]:
+        """As a journal keeps it: with the digest of its weights instead of them."""
+        return {**vars(self), "weights": weights}
+
+    @staticmethod
+    def from_json(told: Mapping[str, Any], weights: bytes) -> Part:
+        """The inverse of `to_json`, of any version: what was not told then has its default, and other keys are left out."""
+        known = {each.name: told[each.name] for each in fields(Part) if each.name in told}
+        return Part(**{**known, "weights": weights})
+
     @property
     def role(self) -> str:
         """What it is for another task."""
@@ -103,7 +114,7 @@ def _function(source: str, of: str, kind: str, size: int) -> Lambda:
     return Lambda(program.names, call(words["frozen"], program.body, of=of))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=BEST)
 def only_state(weights: bytes) -> State:
     """The one state of packed weights; the same for the same bytes, so that what was built from it is found again.
 
@@ -201,14 +212,14 @@ def _part(
         hashes: of its rows, by the fields that they were read by; more are added.
     """
     record = Record.from_bytes(library.store.get(header.id))
-    fields: tuple[Field, ...] | None = ()
+    columns: tuple[Field, ...] | None = ()
     if task.modality == "table":
-        fields = fields_of(codec_from_json(record.details["codec"]), task.schema)
-    if fields is None:
+        columns = fields_of(codec_from_json(record.details["codec"]), task.schema)
+    if columns is None:
         return None
-    if fields not in hashes:
-        hashes[fields] = asked_of(task, fields)
-    if knows(record.details["seen"], hashes[fields]):
+    if columns not in hashes:
+        hashes[columns] = asked_of(task, columns)
+    if knows(record.details["seen"], hashes[columns]):
         return None
     blobs: list[bytes] = []
     for digest in record.weights[: 1 if record.kind == MODULE else MOST_REPLICAS]:
@@ -222,7 +233,7 @@ def _part(
     if record.kind == MODULE:
         return Part(record.id, name, record.source, blobs[0], **told)
     program, kinds = parse(record.source, vocabulary()), [parse_type(record.input), parse_type(record.output)]
-    model = Packed(program, tuple(map(Weights.from_bytes, blobs)), *kinds, fields)
+    model = Packed(program, tuple(map(Weights.from_bytes, blobs)), *kinds, columns)
     weights = Weights({FEATURES: model.state}).to_bytes()
     return Part(record.id, name, record.source, weights, size=model.size, **told)
 
@@ -258,23 +269,18 @@ def adapted(part: Part, input_type: Type) -> tuple[Learner, State]:
     return word, word.fit(nothing, None, told)
 
 
-def scores(parts: Sequence[Part], task: Task, seed: int, seconds: float = math.inf) -> list[float | None]:
-    """How much the features of each part say about the target of a task; None where they cannot be had in time.
+def scores(parts: Sequence[Part], task: Task, seed: int) -> list[float | None]:
+    """How much the features of each part say about the target of a task; None where they cannot be had.
 
     Args:
-        parts: that take its rows, the most promising first.
+        parts: that take its rows.
         task: its training rows.
         seed: of the rows that are looked at.
-        seconds: after which no further part is asked.
     """
-    end = time.monotonic() + seconds
     rows = np.sort(np.random.default_rng(seed).permutation(task.rows)[:MOST_ROWS])
     values = task.schema.argument({name: column[rows] for name, column in task.inputs.items()})
     found: list[float | None] = []
     for part in parts:
-        if time.monotonic() >= end:
-            found.append(None)
-            continue
         try:
             word, state = adapted(part, task.input_type)
             features = word.call(values, state=state)

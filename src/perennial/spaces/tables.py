@@ -77,6 +77,8 @@ def known_openers(space: Space, known: Sequence[Lambda]) -> list[tuple[Genotype,
         space: of `table_space` with these known models.
         known: models, the best first.
     """
+    if not known:
+        return []
     learners = {_outermost(option): index for index, option in enumerate(space.program.body.options)}
     beside = ALONE + len(known)
     wanted = [
@@ -90,7 +92,7 @@ def known_openers(space: Space, known: Sequence[Lambda]) -> list[tuple[Genotype,
         ),
     ]
     found = []
-    for word, prefix, choice, place, how in wanted if known else ():
+    for word, prefix, choice, place, how in wanted:
         genotype = space.repair({"learner": learners[word], f"{prefix}.known": choice})
         if f"{prefix}.known" in genotype:
             found.append((genotype, place, how))
