@@ -32,6 +32,7 @@ from perennial.primitives import vocabulary
 from perennial.primitives.layers.combinators import apart, branches, layer, residual
 from perennial.spaces.limits import cost_of
 from perennial.trainers import Backprop, Batch
+from perennial.trainers.descent import machine
 from perennial.weights import Weights
 
 WORDS = vocabulary()
@@ -97,6 +98,20 @@ def test_a_program_of_layers_is_fitted_and_predicts(output):
     again = Weights.from_bytes(found.weights.to_bytes())
     joined, states = compiler.compiled(PROGRAM), compiler.compiled_states(PROGRAM, again)
     assert np.array_equal(evaluate(joined, values, states=states), found.predictions)
+
+
+def test_what_was_just_trained_predicts_without_being_built_again(monkeypatch):
+    monkeypatch.setattr(compiler.networks.Compiled, "_restored", lambda *_: pytest.fail("built again"))
+    fitted(deadline=0.0)
+
+
+def test_predictions_come_in_parts_that_stay_small(trained, monkeypatch):
+    weights, values, predictions = trained
+    monkeypatch.setitem(machine.NUMBERS_AT_ONCE, "cpu", 7 * 10 * 8 * 8)
+    again = Weights.from_bytes(weights.to_bytes())
+    joined, states = compiler.compiled(PROGRAM), compiler.compiled_states(PROGRAM, again)
+    assert machine.rows_at_once(compiler.keras_model(PROGRAM, again)) == 7
+    assert np.allclose(evaluate(joined, values, states=states), predictions, atol=1e-5)
 
 
 def test_it_learns(trained):

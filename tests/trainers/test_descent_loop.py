@@ -13,6 +13,7 @@ from perennial.lang.types import Dist, Marginals, Real, Tensor
 from perennial.testing.networks import KerasNetwork
 from perennial.trainers.backprop import fit_network
 from perennial.trainers.descent import loop as loop_module
+from perennial.trainers.descent import machine
 from perennial.trainers.descent.losses import loss
 from perennial.trainers.descent.machine import multiplications, precision, threads_for
 from perennial.trainers.descent.recipe import Recipe
@@ -258,7 +259,8 @@ def test_validation_never_runs_on_all_rows_at_once(monkeypatch):
 
             return watch
 
-    monkeypatch.setattr(loop_module, "VALIDATION_NUMBERS", 10 * 64)
+    largest = 8 * 8 * 8  # what the convolution gives for one image
+    monkeypatch.setitem(machine.NUMBERS_AT_ONCE, "cpu", 10 * largest)
     x, y = stripes()
     fit(Watching(small_cnn, **settings(epochs=2)), x, y, 180)
     assert {rows for validating, rows, _ in seen if validating} == {10}

@@ -20,8 +20,6 @@ from perennial.lang import Call, Cost, Layer, Network, Program, State, Tensor, T
 from perennial.lang.types import fresh
 from perennial.primitives.layers.mlp import finish
 
-NUMBERS_AT_ONCE = 2**24
-MOST_ROWS = 2048
 LARGEST_INPUT = 1e6
 SHORT = 10
 
@@ -237,13 +235,19 @@ class Compiled(Network):
         """
         return self._ready(state).model
 
+    def keep(self, model: Any, state: State) -> None:
+        """Predicts with this model, whose weights are those of the state, instead of building another."""
+        from perennial.trainers.descent.machine import rows_at_once
+
+        _kept[state] = _Ready(self.head, model, self.training_pass(model), rows_at_once(model))
+
     def _ready(self, state: State) -> _Ready:
         known = _kept.get(state)
         if known is None or known.head is not self.head:
-            known = _kept[state] = self._restored(state)
-        return known
+            self.keep(self._restored(state), state)
+        return _kept[state]
 
-    def _restored(self, state: State) -> _Ready:
+    def _restored(self, state: State) -> Any:
         self.check(state)
         kinds, output = (
             self.concrete_types(json.loads(state.texts["layout"])),
@@ -256,9 +260,7 @@ class Compiled(Network):
                     f"Weights have shape {array.shape}, the network needs {tuple(variable.shape)}."
                 )
             variable.assign(array)
-        largest = max(cost.activations for cost in self.costs(kinds, output))
-        rows = int(min(MOST_ROWS, max(1, NUMBERS_AT_ONCE // max(1.0, largest))))
-        return _Ready(self.head, model, self.training_pass(model), rows)
+        return model
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,11 @@ def fit_network(
         best = loop.run()
     named = {f"variable_{number:03d}": array for number, array in enumerate(best)}
     texts = {"output": context.output.name, "type": str(context.output), "layout": json.dumps(layout)}
-    return State({**named, "target": scale}, texts)
+    state = State({**named, "target": scale}, texts)
+    if hasattr(word, "keep"):
+        copy_into(loop.values, named, "best weights")
+        word.keep(loop.model, state)
+    return state
 
 
 def prepared(

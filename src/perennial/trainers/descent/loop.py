@@ -15,7 +15,7 @@ from perennial.lang import FitContext
 from perennial.trainers.descent.augmentation import Augmentation
 from perennial.trainers.descent.checkpoint import Checkpoint, Progress, copy_into, named
 from perennial.trainers.descent.losses import loss
-from perennial.trainers.descent.machine import precision, tensors
+from perennial.trainers.descent.machine import precision, rows_at_once, tensors
 from perennial.trainers.descent.optimisers import Optimiser
 from perennial.trainers.descent.recipe import Recipe
 from perennial.trainers.descent.schedules import CYCLE_ENDS, SCHEDULES
@@ -28,7 +28,6 @@ SMALLEST_BATCH, BATCHES_AN_EPOCH = 16, 16
 STEPS_BETWEEN_VALIDATIONS = 10
 STEPS_BETWEEN_LOSS_CHECKS = 16
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
-VALIDATION_ROWS, VALIDATION_NUMBERS = 2048, 2**19
 FORWARD_SHARE = 1 / 3
 
 
@@ -56,6 +55,7 @@ class Loop:
         n = context.train_rows
         suited = max(SMALLEST_BATCH, 2 ** round(math.log2(max(1, n / BATCHES_AN_EPOCH))))
         self.batch = min(n, recipe.batch, suited)
+        self.rows_at_once = rows_at_once(model)
         self.steps_per_epoch = max(1, n // self.batch)
         self.schedule, self.cycle_ends = SCHEDULES[recipe.schedule], CYCLE_ENDS.get(recipe.schedule, ())
         self.optimiser = Optimiser(model.trainable_variables, recipe)
@@ -236,9 +236,9 @@ class Loop:
             return None
         begin, raw = time.monotonic(), []
         with torch.no_grad(), precision(self.device):
-            for start in range(n, len(self.truth), self._rows_at_once()):
-                stop = start + self._rows_at_once()
-                raw.append(self.forward([values[start:stop].to(self.device) for values in self.inputs], None))
+            for start in range(n, len(self.truth), self.rows_at_once):
+                rows = slice(start, start + self.rows_at_once)
+                raw.append(self.forward([values[rows].to(self.device) for values in self.inputs], None))
             truth = self.truth[n:].to(self.device)
             weights = None if self.row_weights is None else self.row_weights[n:].to(self.device)
             found = loss(self.context.output.name, torch.cat(raw), truth, weights, 0.0).item()
@@ -250,11 +250,6 @@ class Loop:
     def _wanted(self) -> int:
         """How many rows will be predicted after the last step."""
         return len(self.truth) if self.context.wanted is None else len(self.context.wanted)
-
-    def _rows_at_once(self) -> int:
-        """How many rows are evaluated together: fewer when each is large."""
-        numbers = sum(math.prod(values.shape[1:]) for values in self.inputs)
-        return max(1, min(VALIDATION_ROWS, VALIDATION_NUMBERS // max(1, numbers)))
 
     def _fit_to_deadline(self) -> None:
         """The schedule ends where the time does, by what a step has cost so far, validation included.

@@ -11,6 +11,8 @@ import numpy as np
 
 LARGE_STEP = 5e8
 SHARE_OF_DEVICE = 0.25
+MOST_ROWS = 2048
+NUMBERS_AT_ONCE = {"cpu": 2**21, "cuda": 2**24}
 
 
 def multiplications(model: Any) -> float:
@@ -24,6 +26,19 @@ def multiplications(model: Any) -> float:
         places = math.prod(size or 1 for size in _shape(layer)[1:-1])
         total += places * sum(math.prod(variable.shape) for variable in layer.trainable_variables)
     return total
+
+
+def rows_at_once(model: Any) -> int:
+    """How many rows go through a network together where nothing is learnt: fewer when its largest layer is
+    large.
+
+    On a processor above 32 MB every layer waits for fresh pages of memory, which costs as much as its
+    arithmetic.
+    """
+    numbers = max(math.prod(size or 1 for size in _shape(layer)[1:]) for layer in model.layers)
+    devices = [getattr(variable.value, "device", None) for variable in model.weights[:1]]
+    kind = getattr(devices[0], "type", "cpu") if devices else "cpu"
+    return int(min(MOST_ROWS, max(1, NUMBERS_AT_ONCE.get(kind, NUMBERS_AT_ONCE["cpu"]) // numbers)))
 
 
 def _shape(layer: Any) -> tuple:
