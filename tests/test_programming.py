@@ -9,9 +9,10 @@ from perennial import program_files, programming
 from perennial.errors import DataError, UsageError
 from perennial.history import History
 from perennial.lang import Int, Lambda, Literal, Text, Var
+from perennial.library import Library
 from perennial.model import Model
 from perennial.storages import SQLite
-from perennial.synthesis.base import Engine, Examples, Found, answers, same_value
+from perennial.synthesis.base import Budget, Engine, Examples, Found, answers, same_value
 from perennial.task import Task
 
 NAMES = [("Ada King", "King"), ("Alan Turing", "Turing"), ("Grace Hopper", "Hopper")]
@@ -149,3 +150,81 @@ def test_an_export_that_does_not_exist_is_refused():
     model = pn.grow(Task.from_examples(NAMES), seconds=20)
     with pytest.raises(UsageError, match="Choose one of"):
         program_files.exported(model, "cobol")
+
+
+# -- programs of other tasks -----------------------------------------------------------------------------------------
+
+SORTED = [([3, 1, 2], [3, 2, 1]), ([5, 9], [9, 5]), ([4], [4]), ([7, 7, 8, 1], [8, 7, 7, 1])]
+
+
+@pytest.fixture
+def remembered(tmp_path):
+    """A library that knows how to sort lists from the top, and how to take surnames."""
+    place = tmp_path / "library"
+    for name, pairs in (("downwards", SORTED), ("surnames", NAMES)):
+        model = pn.grow(Task.from_examples(pairs, name=name), seconds=20, library=place)
+        assert model.result["beaten"] and model.result["reused"] == []
+    return place
+
+
+def nothing(examples):
+    return [Told()]
+
+
+def test_a_rule_that_is_known_is_found_where_no_engine_finds_it(remembered):
+    with Library(remembered) as library:
+        model = programming.grow_program(
+            Task.from_examples([([2, 6], [6, 2]), ([0, 5, 1], [5, 1, 0])]), library=library, engines=nothing
+        )
+        assert model([1, 2, 3]) == [3, 2, 1] and model.result["engine"] == "library"
+        assert model.result["reused"] == ["downwards/solution@1"]
+        for reuse in ("off", "recipes"):
+            task = Task.from_examples([([2, 6], [6, 2]), ([0, 5, 1], [5, 1, 0])])
+            alone = programming.grow_program(task, library=library, engines=nothing, reuse=reuse)
+            assert not alone.result["beaten"] and alone.result["reused"] == []
+
+
+def test_a_known_rule_must_be_right_on_all_examples_and_on_more_than_one(remembered):
+    wrong = [([2, 6], [6, 2]), ([0, 5, 1], [0, 1, 5])]
+    with Library(remembered) as library:
+        for pairs in (wrong, wrong[:1]):
+            model = programming.grow_program(Task.from_examples(pairs), library=library, engines=nothing)
+            assert not model.result["beaten"] and model.result["reused"] == []
+
+
+def test_a_shorter_program_is_preferred_to_a_known_one(remembered):
+    pairs = [("a b", "b"), ("c d", "d")]
+    told, engines = engine(Var("text"))
+    same = [("ab", "ab"), ("cd", "cd")]
+    with Library(remembered) as library:
+        model = programming.grow_program(Task.from_examples(pairs), library=library, engines=engines)
+        assert model("x y") == "y" and model.result["reused"] == ["surnames/solution@1"]
+        known = programming._recalled(library, Task.from_examples(same), Budget(5.0))
+        model = programming.grow_program(Task.from_examples(same), library=library, engines=engines)
+    assert model.program.body is Var("text") and model.result["reused"] == []
+    assert all(found.complete and found.cost > 1 for found in known.values())
+
+
+def test_a_damaged_record_harms_no_search(remembered):
+    with Library(remembered) as library:
+        record = library.find("downwards/solution@1")
+    [blob] = [path for path in remembered.rglob("*") if path.is_file() and record[2:] in path.name]
+    blob.write_bytes(b"broken")
+    with Library(remembered) as library:
+        pairs = [([2, 6], [6, 2]), ([0, 5, 1], [5, 1, 0])]
+        model = programming.grow_program(Task.from_examples(pairs), library=library, engines=nothing)
+    assert not model.result["beaten"]
+
+
+def test_a_known_rule_saves_the_time_of_the_search(remembered):
+    class Slow(Told):
+        def run(self, examples, grammar, budget):
+            seconds.append(budget.left)
+            yield from ()
+
+    seconds = []
+    with Library(remembered) as library:
+        programming.grow_program(
+            Task.from_examples(SORTED), library=library, seconds=60, engines=lambda examples: [Slow()]
+        )
+        assert 0 < max(seconds) <= programming.SECONDS_BESIDE_KNOWN

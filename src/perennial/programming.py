@@ -11,17 +11,19 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from perennial.errors import DataError, TypeMismatch
+from perennial.errors import DataError, PerennialError, TypeMismatch
 from perennial.interruption import interruptions
 from perennial.journal import Listener
-from perennial.lang import Lambda, Literal, Program, Text, Type, to_source
+from perennial.lang import Lambda, Literal, Program, Text, Type, parse, to_source
 from perennial.library import Library
+from perennial.library.records import SHORT
 from perennial.metrics import wilson
 from perennial.modalities.examples import (
     ExampleSet,
@@ -33,10 +35,11 @@ from perennial.modalities.examples import (
     with_rows,
 )
 from perennial.model import Model
+from perennial.primitives import vocabulary
 from perennial.program_study import ProgramStudy
 from perennial.spaces.grammar import Grammar
 from perennial.synthesis.base import UNANSWERED, Budget, Engine, Examples, Found, answers, same_value
-from perennial.synthesis.ranking import Ranked, ranked
+from perennial.synthesis.ranking import Ranked, judged, ranked
 from perennial.task import Task
 
 FEWEST_TO_HOLD_BACK = 6
@@ -47,6 +50,8 @@ STOP_WHEN_COMPLETE = 0.5
 SHARE_OF_SPECIAL = 0.8
 NEEDS_NO_WORDS = ("text witnesses", "grids")
 MOST_QUESTIONS = 10
+LIBRARY, SHARE_OF_LIBRARY, FEWEST_TO_RECALL = "library", 0.05, 2
+SECONDS_BESIDE_KNOWN = 2.0
 PAIRS_SHOWN = 20
 
 Engines = Callable[[Examples], Iterable[Engine]]
@@ -128,6 +133,7 @@ def grow_program(
     listeners: Sequence[Listener] = (),
     configuration: dict[str, Any] | None = None,
     library: Library | None = None,
+    reuse: str = "all",
     ask: Callable[[tuple, Sequence[Any]], Any] | None = None,
     engines: Engines = engines_for,
 ) -> Model:
@@ -143,6 +149,7 @@ def grow_program(
         listeners: hear events and ticks while it runs.
         configuration: what to note in the journal about how this was called.
         library: that remembers what was found; None remembers nothing.
+        reuse: whether programs of other tasks are tried: with `all` and `frozen` they are.
         ask: gives the output for inputs on which programs differ, as a value or as people write it, or None to go on
             without; it is told what they say. Rows whose outputs were held back for the test are not asked about.
         engines: which engines look for it.
@@ -162,7 +169,8 @@ def grow_program(
         for told in study.history.answers:
             task = _with_answer(task, told["inputs"], told["output"])
         study.begin(_protocol(task), sealed_rows(task))
-        return _grown(study, task, ask, engines)
+        remembered = library if reuse in ("all", "frozen") else None
+        return _grown(study, task, ask, engines, remembered)
 
 
 def sealed_rows(task: Task) -> int:
@@ -178,10 +186,14 @@ def _protocol(task: Task) -> str:
     return f"a program is first built without {held} of the examples and accepted when it is right on them"
 
 
-def _grown(study: ProgramStudy, task: Task, ask: Any, engines: Engines) -> Model:
+def _grown(study: ProgramStudy, task: Task, ask: Any, engines: Engines, remembered: Library | None) -> Model:
     examples = examples_of(task)
     baseline = constant(examples)
     study.baseline("constant", baseline.program, baseline.right / len(examples))
+    recalled = {} if remembered is None else _recalled(remembered, task, study.budget)
+    if recalled:
+        text = f"known rules that are right on all examples: {', '.join(recalled)}"
+        study.emit("verdict", stage="recall", text=text, data={"names": list(recalled)})
 
     def opened(examples: Examples, known: Sequence[Found]) -> Search:
         def heard(found: Found) -> None:
@@ -194,7 +206,7 @@ def _grown(study: ProgramStudy, task: Task, ask: Any, engines: Engines) -> Model
         return search
 
     known = [Found(program, told["cost"], (), told["engine"]) for program, told in study.known()]
-    search = opened(examples, known)
+    search = opened(examples, [*known, *recalled.values()])
     with study.searching(f"programs from {', '.join(map(str, examples.types))}"):
         look(search, study.seed, engines)
     asked = 0 if ask is None or sealed_rows(task) else MOST_QUESTIONS
@@ -205,7 +217,42 @@ def _grown(study: ProgramStudy, task: Task, ask: Any, engines: Engines) -> Model
             search = opened(examples_of(task), search.found)
             with study.searching("programs that give this answer too"):
                 look(search, study.seed, engines)
-    return _finished(study, task, search)
+    return _finished(study, task, search, recalled)
+
+
+def _recalled(library: Library, task: Task, budget: Budget) -> dict[str, Found]:
+    """Programs of other tasks that are right on all of these examples, by name.
+
+    They are candidates among others: a shorter one that the search finds is preferred.
+    """
+    examples, codec, looking = examples_of(task), task.schema, budget.share(SHARE_OF_LIBRARY)
+    if len(_different(examples)) < FEWEST_TO_RECALL:
+        return {}
+    fitting = []
+    for header in library.walk(kind="solution", input=str(codec.input_type), output=str(codec.output_type)):
+        if looking.over:
+            break
+        with suppress(PerennialError):  # one record that cannot be read is none
+            program = parse(library.get(header.id).source, vocabulary())
+            if _fits(program, examples):
+                fitting.append((header.id, program))
+    if not fitting:
+        return {}
+    from perennial.synthesis.portfolio import usual_grammar
+
+    grammar, names = (
+        usual_grammar(examples),
+        {id: f"{base}@{n}" for (base, n), id in library.store.names().items()},
+    )
+    return {names.get(id, id[:SHORT]): judged(program, examples, grammar, LIBRARY) for id, program in fitting}
+
+
+def _fits(program: Program, examples: Examples) -> bool:
+    """Whether it is right on every example; it ends at the first on which it is not."""
+    return all(
+        same_value(answers(program, [given])[0], wanted)
+        for given, wanted in zip(examples.inputs, examples.outputs, strict=True)
+    )
 
 
 def _asked(study: ProgramStudy, task: Task, search: Search, ask: Callable) -> Task | None:
@@ -255,9 +302,9 @@ def look(search: Search, seed: int, engines: Engines = engines_for) -> None:
     if held := _held_back(examples, seed):
         different = _different(examples)
         part = examples.subset([place for place in different if place not in held])
-        first = Search(
-            part, search.budget.share(SHARE_OF_FIRST), lambda found: search.add(_judged(found, examples))
-        )
+        share = search.budget.share(SHARE_OF_FIRST)
+        share = share.within(SECONDS_BESIDE_KNOWN) if search.done else share
+        first = Search(part, share, lambda found: search.add(_judged(found, examples)))
         run_engines(first, engines)
         for found in first.found:
             if found.complete:
@@ -290,6 +337,8 @@ def run_engines(search: Search, engines: Engines = engines_for) -> None:
             continue
         began, complete = time.monotonic(), None
         share = search.budget.share(SHARE_OF_SPECIAL if engine.name in NEEDS_NO_WORDS else 1.0)
+        if search.done:  # what was known before is complete: is there a shorter one?
+            share = share.within(SECONDS_BESIDE_KNOWN)
         for found in engine.run(examples, grammar, share):
             search.add(found)
             if search.done and complete is None:
@@ -344,7 +393,7 @@ def _with_answer(task: Task, inputs: Sequence[Any], reply: Any) -> Task:
     return Task.of(sense_examples(told, task.name, examples.tolerance))
 
 
-def _finished(study: ProgramStudy, task: Task, search: Search) -> Model:
+def _finished(study: ProgramStudy, task: Task, search: Search, recalled: Mapping[str, Found]) -> Model:
     examples, best = search.examples, search.best
     baseline = constant(examples)
     beaten = best is not None and (best.complete or best.right > baseline.right)
@@ -357,6 +406,7 @@ def _finished(study: ProgramStudy, task: Task, search: Search) -> Model:
         },
         "bits": chosen.cost,
         "engine": chosen.engine,
+        "reused": [name for name, each in recalled.items() if each.program == chosen.program],
         "agreement": _agreement(told, chosen),
         "others": [to_source(each.program) for each in search.found[1:4] if each.complete],
     }  # fmt: skip

@@ -124,7 +124,7 @@ def grow(
         if task.modality == "examples":
             return _grow_from_examples(
                 task, ask, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, memory=memory, listeners=listeners,
-                configuration=configuration, library=remembering,
+                configuration=configuration, library=remembering, reuse=reuse,
             )  # fmt: skip
         judging = Protocol.propose(
             task,
@@ -155,10 +155,10 @@ def grow(
             return grow_study(study, budget, trials, began, remembering, reuse)
 
 
-def _grow_from_examples(task: Task, ask: Any, **settings: Any) -> Model:
+def _grow_from_examples(task: Task, ask: Any, reuse: str, **settings: Any) -> Model:
     """A formula where numbers are wanted from numbers, else a program."""
     if not is_formula_task(task):
-        return grow_program(task, ask=ask, **settings)
+        return grow_program(task, ask=ask, reuse=reuse, **settings)
     if ask is not None:
         raise UsageError(
             "There is nothing to ask about numbers.",

@@ -136,7 +136,7 @@ def grow(
     no_library
         Remember nothing.
     reuse
-        What is taken from the library: all, recipes, frozen (what networks and models of other tasks know) or off.
+        What is taken from the library: all, recipes, frozen (what networks, models and programs of other tasks know) or off.
     json
         Print one JSON object on stdout.
     """
