@@ -103,8 +103,8 @@ def _small_split(folder):
     numbers = np.random.default_rng(0).normal(size=(80, 2))
     cells = [[f"{a:.4f}", f"{b:.4f}", "yes" if a > b else "no"] for a, b in numbers]
     split = tables.Split("small", ("y",), "binary", ["a", "b", "y"], cells[:60], cells[60:])
-    tables._write(folder / "train.csv", split.header, split.train_rows)
-    tables._write(folder / "test.csv", split.header, split.test_rows)
+    tables.write_rows(folder / "train.csv", split.header, split.train_rows)
+    tables.write_rows(folder / "test.csv", split.header, split.test_rows)
     return split, folder / "train.csv", folder / "test.csv"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial.bench import morphism
+from perennial.bench import morphism, searching
 from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 from perennial.history import Record
@@ -20,14 +20,14 @@ SEARCH = [record(130.0, 0.5), record(160.0, None), record(190.0, 0.7), record(22
 
 
 def test_time_counts_from_the_beginning_of_the_search_to_the_first_trial_that_is_as_good():
-    curve = morphism._curve(SEARCH, 100.0)
-    assert morphism.as_good_after(curve, 0.7) == 90.0
-    assert morphism.as_good_after(curve, 0.75) == 150.0
-    assert morphism.as_good_after(curve, 0.9) is None
+    curve = searching.curve_of(SEARCH, 100.0)
+    assert searching.as_good_after(curve, 0.7) == 90.0
+    assert searching.as_good_after(curve, 0.75) == 150.0
+    assert searching.as_good_after(curve, 0.9) is None
 
 
 def test_the_curve_holds_the_trials_that_were_better_than_all_before():
-    assert morphism._curve(SEARCH, 100.0) == [[30.0, 0.5], [90.0, 0.7], [150.0, 0.8]]
+    assert searching.curve_of(SEARCH, 100.0) == [[30.0, 0.5], [90.0, 0.7], [150.0, 0.8]]
 
 
 def test_a_search_that_never_gets_there_counts_as_slower_than_any(monkeypatch):
@@ -49,7 +49,7 @@ def test_both_searches_differ_in_where_weights_start_only_and_neither_is_run_twi
         score = 0.8 if inherit else 0.6
         records = [record(10.0, 0.4), record(50.0 if inherit else 90.0, score)]
         told = {"value": score, "test": score, "trials": 2, "failed": 0, "error": None}
-        return told | {"curve": morphism._curve(records, 0.0)}
+        return told | {"curve": searching.curve_of(records, 0.0)}
 
     monkeypatch.setattr(morphism, "_searched", searched)
     for _ in range(2):

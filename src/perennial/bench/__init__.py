@@ -1,7 +1,7 @@
 """Every number that the README claims is one of these benches; each prints its protocol and its bars.
 
-A bench is a module of this shelf with `run(*, data, seconds, seeds, only) -> dict`; the dictionary has `bench`, `bars`,
-`rows` and `seconds`. A long one also takes `kept`, and goes on where an earlier run was ended.
+A bench is a module of this shelf with `run(*, data, seconds, seeds, only) -> dict`; the dictionary has `bars` and `rows`.
+A long one also takes `kept`, and goes on where an earlier run was ended. Some benches have several suites, a module each.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from perennial.errors import UsageError
 
 NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs", "store", "recall", "streams")
 LONG = ("tables", "images", "morphism", "programs", "recall", "streams")
+SUITES = {
+    "programs": {"lists": "lists", "text": "strings", "grids": "grids", "formulas": "formulas"},
+    "streams": {"images": "image_streams", "tables": "table_streams"},
+}
 
 
 def run(
@@ -46,16 +50,40 @@ def run(
         raise UsageError(f"No bench called {name!r}.", todo=f"Choose one of: {', '.join(NAMES)}.")
     if keep is not None and name not in LONG:
         raise UsageError(f"The bench of {name} keeps nothing: it is short.", todo="Leave out --keep.")
-    if suite is not None and name != "programs":
-        raise UsageError(f"The bench {name} has no suites.", todo="Leave out --suite.")
+    modules = _modules(name, suite)
+    settings: dict[str, Any] = {"data": data, "seconds": seconds, "seeds": seeds, "only": tuple(only)}
+    if name in LONG:
+        settings["kept"] = Kept(keep)
     start = time.monotonic()
-    settings: dict[str, Any] = {"kept": Kept(keep)} if name in LONG else {}
-    if suite is not None:
-        settings["suite"] = suite
-    figures = import_module(f"perennial.bench.{name}").run(
-        data=data, seconds=seconds, seeds=seeds, only=tuple(only), **settings
-    )
+    parts = {
+        part: import_module(f"perennial.bench.{module}").run(**settings) for part, module in modules.items()
+    }
+    figures = parts[name] if name in parts else _joined(parts)
     return {"bench": name, **figures, "seconds": round(time.monotonic() - start, 1)}
+
+
+def _modules(name: str, suite: str | None) -> dict[str, str]:
+    """The modules that a bench runs, by its suites."""
+    suites = SUITES.get(name, {})
+    if suite is None:
+        return suites or {name: name}
+    if not suites:
+        raise UsageError(f"The bench {name} has no suites.", todo="Leave out --suite.")
+    if suite not in suites:
+        raise UsageError(f"No suite called {suite!r}.", todo=f"Choose one of: {', '.join(suites)}.")
+    return {suite: suites[suite]}
+
+
+def _joined(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The figures of several suites as those of one bench."""
+    figures: dict[str, Any] = {"bars": [], "rows": [], "protocol": {}}
+    for name, part in parts.items():
+        figures["bars"] += part["bars"]
+        figures["rows"] += [{"suite": name, **row} for row in part["rows"]]
+        figures["protocol"][name] = part.get("protocol", "")
+        if "runs" in part:
+            figures.setdefault("runs", []).extend({"suite": name, **row} for row in part["runs"])
+    return figures
 
 
 def bar(name: str, value: float | None, goal: float, direction: str) -> dict[str, Any]:

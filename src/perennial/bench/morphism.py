@@ -18,6 +18,7 @@ import numpy as np
 from perennial.bench import bar
 from perennial.bench.images import image_sets
 from perennial.bench.kept import Kept
+from perennial.bench.searching import as_good_after, curve_of
 from perennial.errors import UsageError
 from perennial.history import Record
 from perennial.spaces.networks import network_space
@@ -54,19 +55,6 @@ def run(
         "rows": rows,
         "protocol": _protocol(seconds),
     }
-
-
-def as_good_after(curve: Sequence[Sequence[float]], goal: float) -> float | None:
-    """Seconds until a search is as good as the goal; `None` when it never is.
-
-    Args:
-        curve: second and score of each trial that was better than all before it; larger is better.
-        goal: a score.
-
-    >>> as_good_after([[30.0, 0.5], [90.0, 0.7]], 0.6), as_good_after([[30.0, 0.5]], 0.6)
-    (90.0, None)
-    """
-    return next((second for second, score in curve if score >= goal), None)
 
 
 def _compared(path: Path, seed: int, seconds: float, kept: Kept) -> dict[str, Any]:
@@ -107,24 +95,13 @@ def _searched(path: Path, seed: int, seconds: float, inherit: bool) -> dict[str,
             "trials": len(records),
             "failed": sum(not record.trial.usable for record in records),
             "error": next((record.trial.error for record in records if record.trial.error), None),
-            "curve": _curve(records, start),
+            "curve": curve_of(records, start),
         }
 
 
 def _tested(study: Study, best: Record) -> float:
     arguments = {"source": best.source, "blobs": study.replicas(best), "inputs": study.task.test.inputs}
     return float(study.metric(study.task.test.target, study.call("predict", arguments)))
-
-
-def _curve(records: Sequence[Record], start: float) -> list[list[float]]:
-    """Second of the search and score of each trial that was better than all before it."""
-    found: list[list[float]] = []
-    best = -np.inf
-    for record in sorted(records, key=lambda each: each.at):
-        if record.trial.usable and record.trial.score > best:
-            best = record.trial.score
-            found.append([round(record.at - start, 1), best])
-    return found
 
 
 def sets_of(data: str | None, only: Sequence[str]) -> list[Path]:

@@ -39,6 +39,7 @@ DEFAULT_SECONDS = 60.0
 TEST_SHARE = 0.25
 OVERRUN_SECONDS = 5.0
 START_SECONDS = 60.0  # a rival's process may take this long to import and to read
+WHOLE, HALVES = "data.csv.gz", ("train.csv.gz", "test.csv.gz")
 WITH_A_CLOCK = ("flaml", "autogluon")
 PROBLEMS = {
     "binary classification": "binary",
@@ -67,10 +68,7 @@ def run(
     if data is None:
         raise UsageError("This bench needs a folder of tables.", todo="Give it with --data DIR.")
     seconds = seconds or DEFAULT_SECONDS
-    folders = [
-        path for path in sorted(Path(data).iterdir()) if (path / "task.json").is_file() and _tables(path)
-    ]
-    folders = [path for path in folders if not only or path.name in only]
+    folders = [path for path in tables_of(Path(data)) if not only or path.name in only]
     if not folders:
         raise UsageError(
             "No tables found.", where=data, todo="Each needs data.csv.gz (or train and test) and task.json."
@@ -86,8 +84,13 @@ def run(
             "protocol": _protocol(seconds, seeds, list(rivals))}  # fmt: skip
 
 
-def _tables(folder: Path) -> bool:
-    return (folder / "data.csv.gz").is_file() or (folder / "train.csv.gz").is_file()
+def tables_of(data: Path) -> list[Path]:
+    """The folders that hold a table and say what it asks, by name."""
+    return [
+        path
+        for path in sorted(data.iterdir())
+        if (path / "task.json").is_file() and any((path / name).is_file() for name in (WHOLE, *HALVES))
+    ]
 
 
 def _split(folder: Path, seed: int) -> Split:
@@ -95,26 +98,37 @@ def _split(folder: Path, seed: int) -> Split:
     targets = told["target"] if isinstance(told["target"], list) else [told["target"]]
     drop = set(told.get("other_targets", ()))
     problem = PROBLEMS[told["problem"]]
-    if (folder / "train.csv.gz").is_file():
-        header, train = _read(folder / "train.csv.gz", drop)
-        _, test = _read(folder / "test.csv.gz", drop)
+    if (folder / HALVES[0]).is_file():
+        (header, train), (_, test) = (_read(folder / name, drop) for name in HALVES)
         return Split(folder.name, tuple(targets), problem, header, train, test)
-    header, rows = _read(folder / "data.csv.gz", drop)
+    header, rows = read_rows(folder, drop)
     position = header.index(targets[0])
     labels = [row[position] for row in rows] if problem in ("binary", "multiclass") else None
-    train, test = _cut(len(rows), labels, seed)
+    train, test = cut(len(rows), labels, seed)
     return Split(
         folder.name, tuple(targets), problem, header, [rows[i] for i in train], [rows[i] for i in test]
     )
 
 
-def _cut(n: int, labels: list[str] | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def cut(n: int, labels: list[str] | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions to learn from and to test on, stratified where there are classes."""
     from sklearn.model_selection import train_test_split
 
     if labels is not None and min(labels.count(label) for label in set(labels)) < 2:
         labels = None
     train, test = train_test_split(np.arange(n), test_size=TEST_SHARE, random_state=seed, stratify=labels)
     return np.sort(train), np.sort(test)
+
+
+def read_rows(folder: Path, drop: set[str]) -> tuple[list[str], list[list[str]]]:
+    """The header of a table and its rows as text; where it is cut in two, of the first part.
+
+    Args:
+        folder: of the table.
+        drop: columns to leave out.
+    """
+    name = next(name for name in (WHOLE, *HALVES) if (folder / name).is_file())
+    return _read(folder / name, drop)
 
 
 def _read(path: Path, drop: set[str]) -> tuple[list[str], list[list[str]]]:
@@ -124,7 +138,8 @@ def _read(path: Path, drop: set[str]) -> tuple[list[str], list[list[str]]]:
     return [header[i] for i in keep], [[row[i] for i in keep] for row in rows]
 
 
-def _write(path: Path, header: list[str], rows: list[list[str]]) -> None:
+def write_rows(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    """A CSV file."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([header, *rows])
 
@@ -136,8 +151,8 @@ def _one_folder(folder: Path, rivals: dict[str, Callable], seconds: float, seed:
 def _one_split(split: Split, rivals: dict[str, Callable], seconds: float, seed: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         train, test = Path(folder) / "train.csv", Path(folder) / "test.csv"
-        _write(train, split.header, split.train_rows)
-        _write(test, split.header, split.test_rows)
+        write_rows(train, split.header, split.train_rows)
+        write_rows(test, split.header, split.test_rows)
         task = task_of(train, test, split.targets, split.problem)
         metric, _ = metrics.choose(task.problem, task.target)
         found = {"perennial": _grow(split, train, test, Path(folder) / "study", seconds, seed, task)}

@@ -2,7 +2,7 @@
 
 The streams are those of CTrL in small: images of 16 x 16 in colour, ten classes, few of each, six tasks of which the last
 comes back to the first in some way (with less data, with more, in other colours, with other labels) or does not at all.
-The lists are frozen in `streams.json`; sets that the data folder lacks are replaced by other ones that it has, in the
+The lists are frozen in `image_streams.json`; sets that the data folder lacks are replaced by other ones that it has, in the
 order of their names, and textures are drawn by a formula. All methods get the same images and the same seconds a task, in
 one run: perennial grows with a library, and with nothing; so do MNTDP-D and independent training. The latter two choose
 by the validation images, as published; perennial gets both parts as one and divides them by itself.
@@ -102,7 +102,7 @@ def run(
 
 def lists() -> dict[str, Any]:
     """The frozen streams."""
-    return json.loads((files("perennial.bench") / "streams.json").read_text(encoding="utf-8"))
+    return json.loads((files("perennial.bench") / "image_streams.json").read_text(encoding="utf-8"))
 
 
 def chosen_sets(names: dict[str, str], data: Path) -> dict[str, Path]:
@@ -133,7 +133,7 @@ def tasks_of(stream: Sequence[Sequence[Any]], folders: dict[str, Path], seed: in
     """The tasks of a stream; no image is learnt from twice, and none that is tested on.
 
     Args:
-        stream: a list of `streams.json`.
+        stream: a list of `image_streams.json`.
         folders: of the sets.
         seed: of what is drawn.
     """

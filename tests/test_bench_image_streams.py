@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from perennial.bench import mntdp, streams
+from perennial.bench import image_streams as streams
+from perennial.bench import mntdp
 from perennial.bench.kept import Kept
 from perennial.bench.mntdp import MODULES, Learner
 from perennial.errors import UsageError
