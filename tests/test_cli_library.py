@@ -1,6 +1,7 @@
 """`perennial library`: what people type, from a study that is remembered to a pack in another library."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,24 @@ def test_the_study_says_what_was_kept_and_growing_again_keeps_nothing_twice(libr
     assert "kept in the library as last-names/solution@1" in said.err
     assert run([*grow, "--out", "without", "--no-library", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kept"] == []
+    told = [{"input": "Cy Ng", "output": "Ng"}, {"input": "Di Roe", "output": "Roe"}]
+    Path("others.json").write_text(json.dumps(told))
+    for number, (reuse, known) in enumerate([("all", ["last-names/solution@1"]), ("off", [])]):
+        other = [
+            "grow",
+            "others.json",
+            "--time",
+            "30s",
+            "--reuse",
+            reuse,
+            "--out",
+            f"other{number}",
+            "--json",
+        ]
+        assert run(other) == 0
+        assert json.loads(capsys.readouterr().out)["reused"] == known
+    assert run(["library", "forget", "others/solution"]) == 0
+    capsys.readouterr()
     assert len(json.loads(asked(capsys, "list", "--json").out)) == 1
 
 

@@ -9,6 +9,7 @@ program and the examples that it misses are always there.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ from perennial.primitives import vocabulary
 from perennial.program_study import ProgramStudy
 from perennial.spaces.grammar import Grammar
 from perennial.synthesis.base import UNANSWERED, Budget, Engine, Examples, Found, answers, same_value
-from perennial.synthesis.ranking import Ranked, judged, ranked
+from perennial.synthesis.ranking import Ranked, copied_bits, ranked
 from perennial.task import Task
 
 FEWEST_TO_HOLD_BACK = 6
@@ -87,9 +88,11 @@ class Search:
     def add(self, found: Found) -> None:
         """Remembers a program, and forgets those that are far behind."""
         self.tried += 1
-        if any(found.program is known.program for known in self.found):
+        same = [known for known in self.found if known.program is found.program]
+        if any(known.order <= found.order for known in same):
             return
-        self.found = sorted([*self.found, found], key=lambda each: each.order)[: 4 * CANDIDATES_KEPT]
+        others = [known for known in self.found if known not in same]
+        self.found = sorted([*others, found], key=lambda each: each.order)[: 4 * CANDIDATES_KEPT]
         if self.found[0] is found:
             self.heard(found)
 
@@ -223,28 +226,29 @@ def _grown(study: ProgramStudy, task: Task, ask: Any, engines: Engines, remember
 def _recalled(library: Library, task: Task, budget: Budget) -> dict[str, Found]:
     """Programs of other tasks that are right on all of these examples, by name.
 
-    They are candidates among others: a shorter one that the search finds is preferred.
+    They are candidates among others. Such a rule is a word more to choose from, so it costs what naming one of so many
+    does; what the search can say in fewer bits is preferred.
     """
     examples, codec, looking = examples_of(task), task.schema, budget.share(SHARE_OF_LIBRARY)
     if len(_different(examples)) < FEWEST_TO_RECALL:
         return {}
-    fitting = []
+    fitting, words = [], len(vocabulary())
     for header in library.walk(kind="solution", input=str(codec.input_type), output=str(codec.output_type)):
         if looking.over:
             break
+        words += 1
         with suppress(PerennialError):  # one record that cannot be read is none
             program = parse(library.get(header.id).source, vocabulary())
             if _fits(program, examples):
                 fitting.append((header.id, program))
     if not fitting:
         return {}
-    from perennial.synthesis.portfolio import usual_grammar
-
-    grammar, names = (
-        usual_grammar(examples),
-        {id: f"{base}@{n}" for (base, n), id in library.store.names().items()},
-    )
-    return {names.get(id, id[:SHORT]): judged(program, examples, grammar, LIBRARY) for id, program in fitting}
+    names = {id: f"{base}@{n}" for (base, n), id in library.store.names().items()}
+    satisfied, cost = (True,) * len(examples), math.ceil(math.log2(words))
+    return {
+        names.get(id, id[:SHORT]): Found(program, cost + copied_bits(program, examples), satisfied, LIBRARY)
+        for id, program in fitting
+    }
 
 
 def _fits(program: Program, examples: Examples) -> bool:

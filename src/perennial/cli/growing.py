@@ -147,7 +147,7 @@ def grow(
                 "Programs are looked for by the clock, not by --trials.", todo="Give --time 60s."
             )
         return _grow_program(
-            data, target, from_, as_, time, out, seed, memory, ask, tolerance, remembering, json
+            data, target, from_, as_, time, out, seed, memory, ask, tolerance, remembering, reuse, json
         )
     budget = seconds_of(time) if time else None
     kinds = kinds_of(type_)
@@ -188,7 +188,7 @@ def _is_examples(data: str, target: list[str] | None) -> bool:
 
 def _grow_program(
     data: str, target: list[str] | None, from_: list[str] | None, as_: str | None, time: str | None, out: str | None,
-    seed: int, memory: str | None, ask: bool, tolerance: float, library: str | None, json: bool,
+    seed: int, memory: str | None, ask: bool, tolerance: float, library: str | None, reuse: str, json: bool,
 ) -> int:  # fmt: skip
     """A program from examples: JSON pairs, or a column of a table to be filled."""
     from perennial import program_files, terminal, workflow
@@ -211,6 +211,7 @@ def _grow_program(
         model = workflow.grow(
             task, seconds=seconds_of(time) if time else None, out=folder, seed=seed, memory=bytes_of(memory) if memory else None,
             listeners=[watching], configuration=configuration, ask=program_files.ask if ask else None, library=library,
+            reuse=reuse,
         )  # fmt: skip
     for path in program_files.write(model, folder, data):
         say(f"wrote {path}")
