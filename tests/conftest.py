@@ -1,9 +1,11 @@
 """Shared by all tests: where the example data are, and one small grown study that many tests look at."""
 
+import itertools
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ EXAMPLES = ROOT / "examples" / "data"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
+
+DATA_HOME, TESTS = tempfile.TemporaryDirectory(prefix="perennial-tests-"), itertools.count()
+os.environ["XDG_DATA_HOME"] = DATA_HOME.name
 
 # The same examples in every run; `HYPOTHESIS_PROFILE=explore pytest` (and `make slow`) looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -95,6 +100,13 @@ def class_folders(tmp_path):
         return root
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def no_memory(monkeypatch):
+    """No test sees what another has grown, nor the library of whoever runs it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(Path(DATA_HOME.name) / str(next(TESTS))))
+    monkeypatch.delenv("PERENNIAL_LIBRARY", raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial.cli import run
+from perennial.cli import growing, run
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,28 @@ def test_the_study_says_what_was_kept_and_growing_again_keeps_nothing_twice(libr
     assert run(["library", "forget", "others/solution"]) == 0
     capsys.readouterr()
     assert len(json.loads(asked(capsys, "list", "--json").out)) == 1
+
+
+def test_without_a_name_it_is_that_of_the_user_but_not_for_a_budget_of_trials(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    Path("pairs.json").write_text(
+        json.dumps([{"input": "a b", "output": "b"}, {"input": "c d", "output": "d"}])
+    )
+    assert run(["grow", "pairs.json", "--time", "30s", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] == ["pairs/solution@1"]
+    assert (tmp_path / "data" / "perennial" / "library").is_dir()
+    assert growing._usual_library(None) == str(tmp_path / "data" / "perennial" / "library")
+    assert growing._usual_library(3) is None
+    monkeypatch.setenv("PERENNIAL_LIBRARY", str(tmp_path / "named"))
+    assert growing._usual_library(3) == str(tmp_path / "named")
+
+
+def test_a_home_that_cannot_be_written_is_told_and_stops_nothing(tmp_path, monkeypatch, capsys):
+    (tmp_path / "data").write_text("a file where a folder should be")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert growing._usual_library(None) is None
+    assert "nothing is remembered: The library cannot be written" in capsys.readouterr().err
 
 
 def test_it_is_verified_and_a_changed_byte_ends_with_1(library, capsys, tmp_path):

@@ -227,7 +227,7 @@ def _grown(split: Split, folder: Path, method: str, seconds: float, seed: int) -
         "--time",
         f"{seconds:g}s",
     ]
-    command += ["--out", str(out), "--seed", str(seed), "--json", "--allow-overlap"]
+    command += ["--out", str(out), "--seed", str(seed), "--json", "--allow-overlap", "--no-library"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + SLACK)
     if done.returncode not in (0, 4):
         return {"right": None, "error": done.stderr[-500:]}

@@ -265,7 +265,7 @@ def _first_answer(environment: dict[str, str]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "easy.json"
         path.write_text(json.dumps(EASY), encoding="utf-8")
-        command = [sys.executable, "-m", "perennial", "grow", str(path), "--time", "60s"]
+        command = [sys.executable, "-m", "perennial", "grow", str(path), "--time", "60s", "--no-library"]
         start = time.monotonic()
         subprocess.run(
             [*command, "--out", str(path.with_suffix(""))],

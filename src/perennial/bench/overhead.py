@@ -54,7 +54,7 @@ def _grow(path: Path, seconds: float, seed: int) -> dict[str, Any]:
         target = ["--target", EXAMPLES[path.name]] if path.name in EXAMPLES else []
         start = time.monotonic()
         done = subprocess.run(
-            [*command, "grow", str(path), *target, "--time", f"{seconds:g}s", "--seed", str(seed), "--out", str(out), "--json"],
+            [*command, "grow", str(path), *target, "--time", f"{seconds:g}s", "--seed", str(seed), "--out", str(out), "--json", "--no-library"],
             capture_output=True, text=True,
         )  # fmt: skip
         wall = time.monotonic() - start

@@ -222,6 +222,7 @@ def _grow(
         split.problem,
         "--json",
         "--allow-overlap",
+        "--no-library",
     ]
     command += [part for name in split.targets for part in ("--target", name)] + ["--drop-unlabelled"]
     start = time.monotonic()

@@ -13,7 +13,7 @@ from perennial.cli.answers import answer_grown, say
 from perennial.cli.app import Flag, Many, app
 from perennial.cli.arguments import bytes_of, kinds_of, seconds_of
 from perennial.cli.studies import name_of
-from perennial.errors import UsageError
+from perennial.errors import StoreError, UsageError
 
 
 @app.command
@@ -132,7 +132,8 @@ def grow(
     tolerance
         The share of the examples that may be wrong, 0 to 1.
     library
-        The folder of a library that remembers what was grown. Default: PERENNIAL_LIBRARY, where that is set.
+        The folder of a library that remembers what was grown. Default: PERENNIAL_LIBRARY, else the user's data folder;
+        with --trials none, so that the same command gives the same result.
     no_library
         Remember nothing.
     reuse
@@ -140,7 +141,7 @@ def grow(
     json
         Print one JSON object on stdout.
     """
-    remembering = None if no_library else library or os.environ.get("PERENNIAL_LIBRARY") or None
+    remembering = None if no_library else library or _usual_library(trials)
     if from_ or as_ or _is_examples(data, target):
         if trials is not None:
             raise UsageError(
@@ -176,6 +177,23 @@ def grow(
             skip_bad_images=skip_bad_images, library=remembering, reuse=reuse,
         )  # fmt: skip
     return answer_grown(model, folder, json)
+
+
+def _usual_library(trials: int | None) -> str | None:
+    """The folder that is remembered in when none is named; None, and a line about it, where it cannot be written."""
+    from perennial.library.library import ENVIRONMENT, Library, default_place
+
+    place = str(default_place())
+    if os.environ.get(ENVIRONMENT):
+        return place
+    if trials is not None:
+        return None
+    try:
+        Library(place).close()
+    except StoreError as error:
+        say(f"  nothing is remembered: {error.what} ({place})")
+        return None
+    return place
 
 
 def _is_examples(data: str, target: list[str] | None) -> bool:
