@@ -34,6 +34,7 @@ FLOORS = [
         "analysis",
         "analysis_images",
         "judgement",
+        "closing",
         "workflow",
     },
     {
@@ -55,7 +56,7 @@ FLOORS = [
 ]
 SHELVES = {"strategies", "storages", "executors", "trainers"}
 STANDARD_LIBRARY_ONLY = {"errors", "lang"}
-UPWARD_BY_DECISION = {("evaluate", "model"), ("workflow", "report")}
+UPWARD_BY_DECISION = {("evaluate", "model"), ("closing", "report")}
 
 
 def floor_of(room):

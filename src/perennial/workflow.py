@@ -10,29 +10,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from perennial import analysis, analysis_images, assembly, ensemble, metrics
+from perennial import assembly, ensemble, metrics
 from perennial.assembly import Candidate, Member
 from perennial.baseline import baseline_programs
+from perennial.closing import baseline_candidate, judge, predicted, remember, save, stored_model
 from perennial.confirmation import confirm
 from perennial.errors import UsageError, WorkerError
-from perennial.evaluate import Bench, evaluate, pack_array, unpack_array
+from perennial.evaluate import Bench, evaluate, pack_array
 from perennial.history import RECALLED, Record
 from perennial.interruption import interruptions
 from perennial.journal import Listener
-from perennial.lang import Program, parse, to_source
+from perennial.lang import Program, to_source
 from perennial.library import Library, opened
 from perennial.model import Model
 from perennial.plan import Plan, budget_of
-from perennial.primitives import vocabulary
 from perennial.programming import grow_program
 from perennial.protocol import Protocol
-from perennial.remembering import keep_grown, keep_recipes, kept_in, recalled, reused
+from perennial.remembering import keep_grown, keep_recipes, kept_in, recalled
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
 from perennial.study import Listed, Screening, Study
@@ -43,13 +42,10 @@ from perennial.trial import Proposal
 CANDIDATES_WANTED = 25
 STRENGTHS = (0.33, 0.67, 1.0)
 SECONDS_PER_CELL = 1e-5
-PREDICTION_INTERVAL = (0.05, 0.95)
 FEWEST_SHARED = 100
-SECONDS_FOR_AUGMENTED = 6.0
 MIRRORED_ROWS, MIRRORED_SHARE = 2_000, 0.9
 LONGEST_SEARCH = 3600.0
 OPENERS_FIRST, SUGGESTED_FOR_ONE = 2, 2
-ROWS_FOR_ONE = 2_000
 REUSES = ("all", "recipes", "frozen", "off")
 
 
@@ -253,9 +249,9 @@ def fit_baselines(study: Study, limit: int | None) -> Candidate:
         if name not in known and (answer is None or not _hurried(study)):
             _fit_baseline(study, name, program, limit, in_worker=answer is not None)
         if answer is None:
-            answer = _baseline_candidate(study, study.history.baselines[0])
+            answer = baseline_candidate(study, study.history.baselines[0])
             if not study.history.chosen:
-                _save(study, answer)
+                save(study, answer)
     return answer
 
 
@@ -290,30 +286,18 @@ def _fit_baseline(study: Study, name: str, program: Program, limit: int | None, 
     )
 
 
-def _baseline_candidate(study: Study, baseline: dict[str, Any]) -> Candidate:
-    return Candidate(
-        "baseline",
-        baseline["program"],
-        tuple(study.storage.get(blob) for blob in baseline["weights"]),
-        study.covered(None, baseline.get("fold_limit")),
-        unpack_array(study.storage.get(baseline["predictions"])),
-        baseline["value"],
-        baseline["score"],
-    )
-
-
 def ask_for_mirrors(study: Study) -> None:
     """Whether mirror images mean the same: a baseline that never saw any knows them nearly as well, or does not."""
     fitted = [entry for entry in study.history.baselines[1:] if entry.get("weights")]
     if study.task.modality != "image" or not fitted or _told(study, "mirror") or _hurried(study):
         return
-    baseline = _baseline_candidate(study, fitted[0])
+    baseline = baseline_candidate(study, fitted[0])
     asked = np.sort(np.random.default_rng(study.seed).permutation(len(baseline.rows))[:MIRRORED_ROWS])
     rows = baseline.rows[asked]
     images, target = study.training.inputs["image"][rows], study.training.target[rows]
     constant = study.history.baselines[0]["score"]
     plain = study.metric.score(target, baseline.predictions[asked])
-    mirrored = study.metric.score(target, _predict(study, baseline, {"image": images[:, :, ::-1]}))
+    mirrored = study.metric.score(target, predicted(study, baseline, {"image": images[:, :, ::-1]}))
     same = plain > constant and mirrored - constant >= MIRRORED_SHARE * (plain - constant)
     values = [study.metric.value(score) for score in (mirrored, plain)]
     text = f"mirror images {'seem to mean the same' if same else 'do not mean the same'}: the baseline has {values[0]:.4g} on them, {values[1]:.4g} on the images as they are"
@@ -527,188 +511,6 @@ def _best_unconfirmed(study: Study) -> Candidate | None:
     best = kept[0]
     member = Member(best, study.covered(*best.folds), study.predictions(best), study.replicas(best))
     return assembly.single(member, study.metric, study.training.target)
-
-
-# -- test and remember -----------------------------------------------------------------------------------------------
-
-
-def judge(study: Study, answer: Candidate) -> Model:
-    """Saves the model, then opens the sealed test set: once, at the end, with an interval."""
-    model = _save(study, answer)
-    if study.stopping or study.sealed.opened or study.sealed.rows == 0:
-        return model
-    study.stage("test", "the one final test on rows nothing has seen")
-    opened = study.sealed.open(lambda data: study.emit("opened", **data))
-    test = study.task.test if study.task.test is not None else study.task.take(opened)
-    predictions = _predict(study, answer, test.inputs)
-    constant = _predict(study, _baseline_candidate(study, study.history.baselines[0]), test.inputs)
-    judged = (
-        metrics.decide(predictions, answer.decision)
-        if study.metric.input == "label" and answer.decision
-        else predictions
-    )
-    low, high = metrics.interval(study.metric, test.target, judged, seed=study.seed)
-    study.emit(
-        "test",
-        value=float(study.metric(test.target, judged)),
-        low=low,
-        high=high,
-        n=test.rows,
-        baseline=float(study.metric(test.target, constant)),
-        program=answer.source,
-        predictions=study.storage.put(pack_array(predictions)),
-    )
-    return model
-
-
-def remember(study: Study, model: Model, answer: Candidate, library: Library | None = None) -> Model:
-    """Explains the model, keeps it in the library, writes report and card, and closes the books."""
-    from perennial import report
-
-    study.stage("remember", "explaining the model and writing the report")
-    explain(study, answer)
-    if library is not None and not study.stopping:
-        if answer.kind != "baseline":
-            keep_grown(library, study, model, study.clock.elapsed)
-        keep_recipes(library, study)
-    if study.stopping:
-        study.emit("interrupted", signal=study.stopping)
-    figures = result(study)
-    study.emit("clock", seconds=study.clock.elapsed - sum(s["seconds"] for s in study.history.sessions[:-1]))
-    study.emit("finished" if not study.stopping else "paused", seconds=study.clock.elapsed, result=figures)
-    if study.folder is not None:
-        _write_report(study)
-    return model.with_information(result=figures, report=report.summary(study.history))
-
-
-def _write_report(study: Study) -> None:
-    """The model is saved by now: a report that fails is told, and nothing is lost."""
-    from perennial import report
-
-    try:
-        report.write(study.history, study.folder)
-    except Exception as error:
-        study.emit(
-            "verdict",
-            stage="remember",
-            text=f"the report could not be written: {type(error).__name__}: {error}",
-            data={},
-        )
-
-
-def explain(study: Study, answer: Candidate) -> None:
-    """Where the model errs, whether its probabilities can be believed, and what it uses."""
-    task, target = study.training, study.training.target
-    found = analysis.of_predictions(
-        task, answer.rows, target[answer.rows], answer.predictions, study.metric, answer.decision
-    )
-    study.emit("analysis", **found)
-    explaining = _explain_images if task.modality == "image" else _explain_columns
-    explaining(study, answer)
-
-
-def _explain_columns(study: Study, answer: Candidate) -> None:
-    """Which columns it uses, while there is time."""
-    left, task = study.clock.left, study.training
-    if study.stopping or left < 2.0 or answer.kind == "baseline":
-        return
-    rows = np.random.default_rng(study.seed).permutation(task.rows)[:400]
-
-    def predict(inputs: dict[str, np.ndarray]) -> np.ndarray:
-        return _predict(study, answer, inputs, replicas=1)
-
-    seconds = min(0.4 * left, 20.0) if not study.deterministic else float("inf")
-    study.emit(
-        "analysis", importance=analysis.importance(task, rows, predict, study.metric, seconds, study.seed)
-    )
-
-
-def _explain_images(study: Study, answer: Candidate) -> None:
-    """Samples, the worst errors, and, while there is time, what the model looks at."""
-    task, target = study.training, study.training.target[answer.rows]
-    loss = analysis.row_loss(task.problem, target, answer.predictions)
-    study.emit("analysis", **analysis_images.samples(task, study.seed))
-    study.emit("analysis", **analysis_images.errors(task, answer.rows, target, answer.predictions, loss))
-    changed = analysis_images.augmentation_of(answer.source)
-    if changed is not None and study.clock.left > SECONDS_FOR_AUGMENTED:
-        text, augment = changed
-        study.emit("analysis", **analysis_images.augmentations(task, augment, text, study.seed))
-    left = study.clock.left
-    if study.stopping or left < 3.0 or answer.kind == "baseline":
-        return
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        return _predict(study, answer, {"image": images}, replicas=1)
-
-    seconds = min(0.4 * left, 20.0) if not study.deterministic else float("inf")
-    shown = analysis_images.occlusion(
-        task, answer.rows, target, answer.predictions, predict, seconds, study.seed
-    )
-    study.emit("analysis", **shown)
-
-
-def result(study: Study) -> dict[str, Any]:
-    """The figures of a study as the command line prints them with `--json`."""
-    history = study.history
-    test = history.tested
-    return {
-        "study": history.created["name"],
-        "out": str(study.folder) if study.folder else None,
-        "modality": study.task.modality,
-        "problem": study.task.problem,
-        "metric": study.metric.name,
-        "direction": study.metric.direction,
-        "baseline": history.common_sense["value"],
-        "validation": history.chosen["value"] if history.chosen else None,
-        "test": {key: test[key] for key in ("value", "low", "high", "n")} if test else None,
-        "human": None,
-        "seconds": round(study.clock.elapsed, 2),
-        "budget": None if np.isinf(study.clock.budget) else study.clock.budget,
-        "trials": len(history.records),
-        "failed": len(history.failed),
-        "program": history.chosen["program"] if history.chosen else history.baselines[0]["program"],
-        "reused": reused(history),
-        "kept": [entry["name"] for entry in history.kept],
-        "report": str(study.folder / "report.html") if study.folder else None,
-        "beaten": bool(history.chosen and history.chosen["kind"] != "baseline"),
-        "interrupted": history.interrupted,
-    }
-
-
-def stored_model(study: Study) -> Model:
-    """The model of a study that has finished, as it was saved."""
-    from perennial import report
-
-    model = Model.load(study.folder / "best")
-    return model.with_information(
-        result=study.history.finished["result"], report=report.summary(study.history)
-    )
-
-
-def _save(study: Study, answer: Candidate) -> Model:
-    from perennial.weights import Weights
-
-    program = parse(answer.source, vocabulary())
-    replicas = tuple(Weights.from_bytes(blob) for blob in answer.replicas)
-    information = {"study": study.history.created["name"], "kind": answer.kind, "metric": study.metric.name}
-    if study.task.problem == "regression":
-        errors = study.training.target[answer.rows] - answer.predictions
-        information["interval"] = np.quantile(errors, PREDICTION_INTERVAL).tolist()
-    model = Model(program, replicas, study.task.schema, information, decision=answer.decision)
-    if study.folder is not None:
-        model.save(study.folder / "best")
-    return model
-
-
-def _predict(
-    study: Study, answer: Candidate, inputs: dict[str, np.ndarray], replicas: int | None = None
-) -> np.ndarray:
-    """In as many parts as there are workers, when there are many rows."""
-    told = {"source": answer.source, "blobs": answer.replicas[:replicas]}
-    rows = len(next(iter(inputs.values())))
-    edges = np.linspace(0, rows, 1 + max(1, study.workers if rows >= ROWS_FOR_ONE else 1), dtype=int)
-    pieces = [{name: column[a:b] for name, column in inputs.items()} for a, b in pairwise(edges)]
-    return np.concatenate(study.calls("predict", [{**told, "inputs": piece} for piece in pieces]))
 
 
 # -- small questions -------------------------------------------------------------------------------------------------
