@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from perennial.assembly import NETWORK, kind_of
 from perennial.errors import PerennialError, StoreError, WorkerError
 from perennial.history import History
 from perennial.journal import Journal
-from perennial.lang import parse
+from perennial.lang import parse, to_source
 from perennial.library import Card, Evidence, Library, features
 from perennial.library import recall as recalling
 from perennial.library.records import Batch, Edge, name_part
@@ -114,6 +116,7 @@ def keep_solution(
     model: Model,
     seconds: float,
     stands_on: Sequence[features.Part] = (),
+    predict: Callable[[dict[str, np.ndarray]], np.ndarray] | None = None,
 ) -> str | None:
     """Keeps the chosen model under the name of its task, writes down that it did, and gives the id of its record.
 
@@ -126,6 +129,7 @@ def keep_solution(
         model: as it was saved.
         seconds: that the study took.
         stands_on: parts of other tasks that are in it.
+        predict: what the model says to columns; None asks the model itself.
 
     Its value is that of the test, else of rows or examples that it was not made from; without either it has none.
     """
@@ -139,7 +143,7 @@ def keep_solution(
             model, task, metric=history.protocol["metric"], baseline=history.common_sense["value"],
             value=judged.get("value", confirmed), n=judged.get("n", history.protocol["train_rows"]),
             interval=(judged["low"], judged["high"]) if judged else None, card=_card(history, seconds),
-            seconds=seconds, seen=[part.seen for part in stands_on],
+            seconds=seconds, seen=[part.seen for part in stands_on], predict=predict,
         )  # fmt: skip
         record = library.find(name)
     except PerennialError as error:
@@ -199,7 +203,13 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
         seconds: that the study took.
     """
     parts = list(study.parts_in(parse(study.history.chosen["program"], vocabulary())).values())
-    solution = keep_solution(library, study.journal, study.task, model, seconds, parts)
+
+    def predict(columns: dict[str, np.ndarray]) -> np.ndarray:  # a worker has the network libraries loaded
+        blobs = tuple(replica.to_bytes() for replica in model.replicas)
+        told = {"source": to_source(model.program), "blobs": blobs, "inputs": columns}
+        return study.call("predict", told)
+
+    solution = keep_solution(library, study.journal, study.task, model, seconds, parts, predict)
     if solution is not None:
         keep_features(library, study, solution)
         keep_descent(library, study, solution, parts)

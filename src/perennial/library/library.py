@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from perennial.errors import DamagedFile, UsageError
 from perennial.lang import parse, to_source
 from perennial.library.base import Store
@@ -116,7 +118,7 @@ class Library:
     def keep(
         self, model: Model, task: Task, *, metric: str, baseline: float | None, value: float | None,
         interval: tuple[float, float] | None = None, n: int = 0, card: Card | None = None, seconds: float = 0.0,
-        seen: Sequence[Mapping[str, Any]] = (),
+        seen: Sequence[Mapping[str, Any]] = (), predict: Callable[[dict[str, np.ndarray]], np.ndarray] | None = None,
     ) -> str:  # fmt: skip
         """Keeps a model as the solution of a task, with golden outputs, and gives its name.
 
@@ -131,8 +133,10 @@ class Library:
             card: what is known of its making; the task and the golden outputs are added.
             seconds: that it took to grow.
             seen: what the records that it stands on say of the rows that they have learnt from.
+            predict: what the model says to columns, where somebody has it at hand; None asks the model itself.
         """
-        golden = self.store.put(golden_bytes(model, probes(task)))
+        asked = probes(task)
+        golden = self.store.put(golden_bytes(asked, (predict or model.predict_values)(dict(asked))))
         record = self.record_of(model, task, seen)
         told = {**(card or Card(time.time())).to_json(), "task": task.fingerprint, "golden": golden}
         low, high = interval or (None, None)
