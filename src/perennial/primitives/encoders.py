@@ -286,7 +286,7 @@ class KernelFeatures(Learner):
 
     A linear model on them is close to a support-vector machine or a Gaussian process with that kernel;
     strong on small tables. `width` is in units of the median distance between landmarks. Expects scaled
-    numbers without NaN.
+    numbers without NaN. What is kept has 32 bits a number, which halves the largest part of many models.
     """
 
     name, doc = "kernel_features", "Features whose inner products approximate a Gaussian kernel."
@@ -316,17 +316,16 @@ class KernelFeatures(Learner):
         keep = eigenvalues > 1e-8 * eigenvalues[-1]
         return State(
             {
-                "points": points,
-                "whitening": vectors[:, keep] / np.sqrt(eigenvalues[keep]),
+                "points": points.astype(np.float32),
+                "whitening": (vectors[:, keep] / np.sqrt(eigenvalues[keep])).astype(np.float32),
                 "gamma": np.array([gamma]),
             }
         )
 
     def call(self, *inputs: Any, state: State, landmarks: int = 300, width: float = 1.0) -> np.ndarray:
-        kernel = np.exp(
-            -state.arrays["gamma"][0] * _squared_distances(_dense(inputs[0]), state.arrays["points"])
-        )
-        return kernel @ state.arrays["whitening"]
+        points, whitening = (state.arrays[name].astype(np.float64) for name in ("points", "whitening"))
+        kernel = np.exp(-state.arrays["gamma"][0] * _squared_distances(_dense(inputs[0]), points))
+        return kernel @ whitening
 
 
 def _squared_distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
