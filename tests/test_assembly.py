@@ -1,6 +1,6 @@
 """From members to one program: the joint program under joint weights predicts the weighted mean of its members."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from perennial.metrics import resolve
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
 from perennial.task import Task
+from perennial.weights import Weights
 
 SOURCES = (
     "lambda row: linear(standardise(impute(numbers(row))))",
@@ -72,6 +73,45 @@ def test_the_average_is_as_good_as_the_best_member_and_its_program_computes_it(b
             for number, each in enumerate(members)
         ]
         assert np.allclose(joint, sum(alone) / sum(shares.values()), atol=1e-9)
+
+
+def spared(bench, members, reusing, monkeypatch, worse=0.0):
+    """The answer when these members stand on a library, with predictions that are this much more like a coin."""
+    reusing = [members[place] for place in reusing]
+    worsened = {
+        id(each): replace(each, predictions=(1 - worse) * each.predictions + worse / 2) for each in reusing
+    }
+    members = [worsened.get(id(each), each) for each in members]
+    sources = {each.record.source for each in reusing}
+    monkeypatch.setattr(assembly, "_stands_on_others", lambda member: member.record.source in sources)
+    joint = assembly.average(members, bench.metric, bench.task.target, 0)
+    return joint, assembly.sparing(joint, members, bench.metric, bench.task.target, 0)
+
+
+def test_what_reuses_and_is_clearly_worse_is_not_taken(bench, members, monkeypatch):
+    joint, taken = spared(bench, members, [0], monkeypatch, worse=1.0)
+    assert taken is joint, "a coin is no answer"
+
+
+def test_without_a_library_the_best_average_stays(bench, members, monkeypatch):
+    joint, taken = spared(bench, members, [], monkeypatch)
+    assert taken is joint
+
+
+def test_one_standard_error_is_the_limit(bench, members, monkeypatch):
+    joint, _ = spared(bench, members, [0], monkeypatch)
+    for mean, taken in ((-0.9, "single"), (-1.1, joint.kind)):
+        interval = (mean, mean - 1.96, mean + 1.96)
+        monkeypatch.setattr(assembly, "paired_difference", lambda *_, found=interval, **__: found)
+        assert spared(bench, members, [0], monkeypatch)[1].kind == taken
+
+
+def test_own_parts_are_counted_once_and_without_what_is_reused(bench, members):
+    joint = assembly.average(members, bench.metric, bench.task.target, 0)
+    program, weights = parse(joint.source, vocabulary()), Weights.from_bytes(joint.replicas[0])
+    assert assembly.own_parts(program, weights) == len(set(weights))
+    single = Weights.from_bytes(members[0].replicas[0])
+    assert assembly.own_parts(parse(SOURCES[0], vocabulary()), single) == 3
 
 
 def test_an_averaged_program_names_one_argument_and_parses_back():

@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from perennial import ensemble
+from perennial import compiler, ensemble
 from perennial.history import Record
 from perennial.lang import Call, Lambda, Layer, Literal, Program, call, parse, to_source
-from perennial.metrics import Metric
+from perennial.metrics import Metric, paired_difference
 from perennial.primitives import vocabulary
 from perennial.weights import Weights
 
 LARGEST_ENSEMBLE = 12
 NETWORK = "network"
+HALF_WIDTH = 1.96
+"""Of a 95 % interval, in standard errors."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,48 @@ def average(members: Sequence[Member], metric: Metric, target: np.ndarray, seed:
         float(metric.score(target[rows], predictions)),
         tuple((member.record.trial.number, share) for share, (member, _) in zip(shares, chosen, strict=True)),
     )
+
+
+def sparing(
+    answer: Candidate, members: Sequence[Member], metric: Metric, target: np.ndarray, seed: int
+) -> Candidate:
+    """The answer with the fewest parts of its own that is not worse than this one by more than a standard error.
+
+    Only what stands on records of a library can take its place: each such member, and their average. The difference is
+    paired, row by row, so its error is small where the two say the same. (The rule of one standard error; Breiman,
+    Friedman, Olshen & Stone 1984.)
+    """
+    reusing = [member for member in members if _stands_on_others(member)]
+    if not reusing:
+        return answer
+    others = [single(member, metric, target) for member in reusing]
+    if len(reusing) > 1:
+        others.append(average(reusing, metric, target, seed))
+    own = {
+        each.source: own_parts(parse(each.source, vocabulary()), Weights.from_bytes(each.replicas[0]))
+        for each in (answer, *others)
+    }
+    for other in sorted(others, key=lambda each: (own[each.source], -each.score)):
+        if own[other.source] >= own[answer.source]:
+            break
+        mean, low, high = paired_difference(
+            metric, target[answer.rows], other.predictions, answer.predictions, seed=seed
+        )
+        if mean >= -(high - low) / (2 * HALF_WIDTH):
+            return other
+    return answer
+
+
+def _stands_on_others(member: Member) -> bool:
+    return bool(compiler.reused_parts(parse(member.record.source, vocabulary())))
+
+
+def own_parts(program: Program, weights: Weights) -> int:
+    """How many layers and learners of a program were fitted for it alone; what is reused was fitted elsewhere."""
+    networks = {head.hash for head in compiler.heads(program)}
+    reused = {node.hash for node in compiler.reused_parts(program)}
+    layers = compiler.split(program, weights) if networks else {}
+    return len(layers) + len(set(weights) - networks - reused)
 
 
 def averaged(programs: Sequence[Program], shares: Sequence[float]) -> Program:

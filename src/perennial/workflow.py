@@ -459,7 +459,7 @@ def assemble(study: Study, members: list[Member], baseline: Candidate) -> Candid
         study.stage("ensemble", f"averaging the best of {len(members)} confirmed candidates")
         joint = assembly.average(members, study.metric, target, study.seed)
         if answer is None or not clearly_better(study, answer, joint):
-            answer = joint
+            answer = assembly.sparing(joint, members, study.metric, target, study.seed)
     if answer is None or not beats(study, answer, baseline):
         answer = baseline
     if answer.kind == "ensemble":

@@ -300,14 +300,13 @@ def _counted(model: Any) -> tuple[int, int]:
     learnt. Of the models of its folds, which are one module each time, bytes count together.
     """
     from perennial import compiler
+    from perennial.assembly import own_parts
 
-    networks = {head.hash for head in compiler.heads(model.program)}
     reused = {node.hash for node in compiler.reused_parts(model.program)}
-    layers = compiler.split(model.program, model.replicas[0]) if networks else {}
     states = [state for replica in model.replicas for key, state in replica.items() if key not in reused]
     held = sum(array.nbytes for state in states for array in state.arrays.values())
     held += sum(len(text) for state in states for text in state.texts.values())
-    return len(layers) + len(set(model.replicas[0]) - networks - reused), held
+    return own_parts(model.program, model.replicas[0]), held
 
 
 def _told(first: list[float], last: list[float], modules: int, held: int) -> dict[str, Any]:
