@@ -23,6 +23,7 @@ from perennial.study import Study
 PREDICTION_INTERVAL = (0.05, 0.95)
 SECONDS_FOR_AUGMENTED = 6.0
 ROWS_FOR_ONE = 2_000
+BEST_KEPT = 5
 
 
 def judge(study: Study, answer: Candidate) -> Model:
@@ -66,12 +67,34 @@ def remember(study: Study, model: Model, answer: Candidate, library: Library | N
         keep_recipes(library, study)
     if study.stopping:
         study.emit("interrupted", signal=study.stopping)
+    else:
+        _tidy(study)
     figures = result(study)
     study.emit("clock", seconds=study.clock.elapsed - sum(s["seconds"] for s in study.history.sessions[:-1]))
     study.emit("finished" if not study.stopping else "paused", seconds=study.clock.elapsed, result=figures)
     if study.folder is not None:
         _write_report(study)
     return model.with_information(result=figures, report=report.summary(study.history))
+
+
+def _tidy(study: Study) -> None:
+    """Lets go of the weights of trials that are neither in the answer nor among the best: most of what a study holds on
+    disk. Their programs, scores and predictions stay; a study that goes on trains them again where it wants them.
+    """
+    history = study.history
+    wanted = {*history.chosen["members"], *(record.trial.number for record in history.scored[:BEST_KEPT])}
+    done = [record for record in history.records if record.weights and record.trial.number not in wanted]
+    if not done:
+        return
+    study.emit("tidied", trials=[record.trial.number for record in done])
+    known = [*history.records, *history.confirmations]
+    needed = {blob for record in known for blob in (*record.weights, record.predictions, record.checkpoint)}
+    needed |= {
+        blob for baseline in history.baselines for blob in (*baseline["weights"], baseline["predictions"])
+    }
+    needed |= {part["weights"] for part in (history.recalled or {}).get("modules", ())}
+    for blob in {blob for record in done for blob in record.weights} - needed:
+        study.storage.delete(blob)
 
 
 def _write_report(study: Study) -> None:

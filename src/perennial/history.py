@@ -7,7 +7,7 @@ shown is what was written, and a killed study is the same study when it is opene
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from perennial.spaces import Genotype
@@ -249,6 +249,12 @@ class History:
         record = Record.from_json({name: value for name, value in data.items() if name != "time"})
         self.confirmations.append(record)
         self._clock({"at": record.at})
+
+    def _on_tidied(self, data: dict) -> None:
+        done = set(data["trials"])
+        self.records = [
+            replace(record, weights=()) if record.trial.number in done else record for record in self.records
+        ]
 
     def _on_found(self, data: dict) -> None:
         self.found.append(data)
