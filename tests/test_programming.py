@@ -199,7 +199,8 @@ def test_a_shorter_program_is_preferred_to_a_known_one(remembered):
     with Library(remembered) as library:
         model = programming.grow_program(Task.from_examples(pairs), library=library, engines=engines)
         assert model("x y") == "y" and model.result["reused"] == ["surnames/solution@1"]
-        known = programming._recalled(library, Task.from_examples(same), Budget(5.0))
+        task = Task.from_examples(same)
+        known = programming._recalled(library, programming.examples_of(task), task.schema, Budget(5.0))
         model = programming.grow_program(Task.from_examples(same), library=library, engines=engines)
     assert model.program.body is Var("text") and model.result["reused"] == []
     assert all(found.complete and found.cost > 1 for found in known.values())

@@ -16,14 +16,12 @@ import numpy as np
 from perennial import compiler, ensemble
 from perennial.history import Record
 from perennial.lang import Call, Lambda, Layer, Literal, Program, call, parse, to_source
-from perennial.metrics import Metric, paired_difference
+from perennial.metrics import Metric, paired_difference, standard_error
 from perennial.primitives import vocabulary
 from perennial.weights import Weights
 
 LARGEST_ENSEMBLE = 12
 NETWORK = "network"
-HALF_WIDTH = 1.96
-"""Of a 95 % interval, in standard errors."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def sparing(
         mean, low, high = paired_difference(
             metric, target[answer.rows], other.predictions, answer.predictions, seed=seed
         )
-        if mean >= -(high - low) / (2 * HALF_WIDTH):
+        if mean >= -standard_error(low, high):
             return other
     return answer
 

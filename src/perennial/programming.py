@@ -26,6 +26,7 @@ from perennial.lang import Lambda, Literal, Program, Text, Type, parse, to_sourc
 from perennial.library import Library
 from perennial.library.records import SHORT
 from perennial.metrics import wilson
+from perennial.modalities import Codec
 from perennial.modalities.examples import (
     ExampleSet,
     fitted,
@@ -84,6 +85,11 @@ class Search:
     def done(self) -> bool:
         """Whether a program satisfies as many examples as it needs to."""
         return self.best is not None and self.best.right >= self.examples.needed
+
+    def share(self, part: float) -> Budget:
+        """A part of the time that is left; a little where a complete program is known, to find a shorter one."""
+        share = self.budget.share(part)
+        return share.within(SECONDS_BESIDE_KNOWN) if self.done else share
 
     def add(self, found: Found) -> None:
         """Remembers a program, and forgets those that are far behind."""
@@ -193,7 +199,7 @@ def _grown(study: ProgramStudy, task: Task, ask: Any, engines: Engines, remember
     examples = examples_of(task)
     baseline = constant(examples)
     study.baseline("constant", baseline.program, baseline.right / len(examples))
-    recalled = {} if remembered is None else _recalled(remembered, task, study.budget)
+    recalled = {} if remembered is None else _recalled(remembered, examples, task.schema, study.budget)
     if recalled:
         text = f"known rules that are right on all examples: {', '.join(recalled)}"
         study.emit("verdict", stage="recall", text=text, data={"names": list(recalled)})
@@ -223,13 +229,13 @@ def _grown(study: ProgramStudy, task: Task, ask: Any, engines: Engines, remember
     return _finished(study, task, search, recalled)
 
 
-def _recalled(library: Library, task: Task, budget: Budget) -> dict[str, Found]:
+def _recalled(library: Library, examples: Examples, codec: Codec, budget: Budget) -> dict[str, Found]:
     """Programs of other tasks that are right on all of these examples, by name.
 
     They are candidates among others. Such a rule is a word more to choose from, so it costs what naming one of so many
     does; what the search can say in fewer bits is preferred.
     """
-    examples, codec, looking = examples_of(task), task.schema, budget.share(SHARE_OF_LIBRARY)
+    looking = budget.share(SHARE_OF_LIBRARY)
     if len(_different(examples)) < FEWEST_TO_RECALL:
         return {}
     fitting, words = [], len(vocabulary())
@@ -306,9 +312,7 @@ def look(search: Search, seed: int, engines: Engines = engines_for) -> None:
     if held := _held_back(examples, seed):
         different = _different(examples)
         part = examples.subset([place for place in different if place not in held])
-        share = search.budget.share(SHARE_OF_FIRST)
-        share = share.within(SECONDS_BESIDE_KNOWN) if search.done else share
-        first = Search(part, share, lambda found: search.add(_judged(found, examples)))
+        first = Search(part, search.share(SHARE_OF_FIRST), lambda found: search.add(_judged(found, examples)))
         run_engines(first, engines)
         for found in first.found:
             if found.complete:
@@ -340,9 +344,7 @@ def run_engines(search: Search, engines: Engines = engines_for) -> None:
         if search.budget.over or (grammar := _grammar(engine, examples, grammar)) is None:
             continue
         began, complete = time.monotonic(), None
-        share = search.budget.share(SHARE_OF_SPECIAL if engine.name in NEEDS_NO_WORDS else 1.0)
-        if search.done:  # what was known before is complete: is there a shorter one?
-            share = share.within(SECONDS_BESIDE_KNOWN)
+        share = search.share(SHARE_OF_SPECIAL if engine.name in NEEDS_NO_WORDS else 1.0)
         for found in engine.run(examples, grammar, share):
             search.add(found)
             if search.done and complete is None:

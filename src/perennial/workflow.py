@@ -487,7 +487,7 @@ def beats(study: Study, answer: Candidate, baseline: Candidate) -> bool:
     """Whether the gain over the constant is more than its own standard error."""
     constant = np.repeat(baseline.predictions.mean(axis=0, keepdims=True), len(answer.rows), axis=0)
     mean, low, high = _gain(study, answer.rows, answer.predictions, constant)
-    return mean > (high - low) / 3.92
+    return mean > metrics.standard_error(low, high)
 
 
 def clearly_better(study: Study, one: Candidate, other: Candidate) -> bool:

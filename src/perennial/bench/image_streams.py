@@ -15,14 +15,12 @@ layer of a network, or a learner.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from perennial.bench import bar
 from perennial.bench.images import image_sets, split_of
 from perennial.bench.kept import Kept
 from perennial.bench.mntdp import Learner
+from perennial.bench.streams import frozen, with_others
 from perennial.errors import UsageError
 from perennial.task import Task
 
@@ -102,7 +101,7 @@ def run(
 
 def lists() -> dict[str, Any]:
     """The frozen streams."""
-    return json.loads((files("perennial.bench") / "image_streams.json").read_text(encoding="utf-8"))
+    return frozen("image_streams")
 
 
 def chosen_sets(names: dict[str, str], data: Path) -> dict[str, Path]:
@@ -113,17 +112,7 @@ def chosen_sets(names: dict[str, str], data: Path) -> dict[str, Path]:
     """
     wanted = {slot: name for slot, name in names.items() if name}
     found = {slot: data / name for slot, name in wanted.items() if (data / name).is_dir()}
-    missing = [slot for slot in wanted if slot not in found]
-    if missing:
-        taken = {path.name for path in found.values()}
-        others = [path for path in image_sets(data, ()) if path.name not in taken]
-        if len(others) < len(missing):
-            raise UsageError(
-                f"The streams need {len(wanted)} sets of images with classes.", where=str(data),
-                todo=f"Bring {', '.join(wanted.values())}, or others instead.",
-            )  # fmt: skip
-        found |= dict(zip(missing, others, strict=False))
-    return found
+    return with_others(wanted, found, lambda: image_sets(data, ()), "sets of images with classes", data)
 
 
 # -- tasks -----------------------------------------------------------------------------------------------------------

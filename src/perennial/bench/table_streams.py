@@ -17,9 +17,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,10 @@ from perennial.bench import bar
 from perennial.bench.kept import Kept
 from perennial.bench.rivals import task_of
 from perennial.bench.searching import as_good_after, curve_of
+from perennial.bench.streams import frozen, with_others
 from perennial.bench.tables import PROBLEMS, cut, read_rows, tables_of, write_rows
 from perennial.errors import UsageError
-from perennial.history import Record
+from perennial.history import RECALLED, Record
 from perennial.storages.base import Event
 
 DEFAULT_SECONDS = 60.0
@@ -117,7 +117,7 @@ def run(
 
 def lists() -> dict[str, Any]:
     """The frozen stream."""
-    return json.loads((files("perennial.bench") / "table_streams.json").read_text(encoding="utf-8"))
+    return frozen("table_streams")
 
 
 def chosen_tables(names: Mapping[str, str], data: Path) -> dict[str, Path]:
@@ -128,14 +128,7 @@ def chosen_tables(names: Mapping[str, str], data: Path) -> dict[str, Path]:
     """
     there = {path.name: path for path in tables_of(data) if isinstance(_told(path)["target"], str)}
     found = {slot: there[name] for slot, name in names.items() if name in there}
-    missing = [slot for slot in names if slot not in found]
-    others = [path for name, path in sorted(there.items()) if name not in names.values()]
-    if len(others) < len(missing):
-        raise UsageError(
-            f"The stream needs {len(names)} tables with one target, found {len(there)}.", where=str(data),
-            todo=f"Bring {', '.join(names.values())}, or others instead.",
-        )  # fmt: skip
-    return found | dict(zip(missing, others, strict=False))
+    return with_others(names, found, lambda: list(there.values()), "tables with one target", data)
 
 
 def _told(folder: Path) -> dict[str, Any]:
@@ -161,7 +154,7 @@ def steps_of(stream: Sequence[Sequence[Any]], folders: Mapping[str, Path], seed:
         pool = pools[slot]
         count = max(SMALLEST, round(share * pool.size))
         taken, left = pool.learn[:count], pool.learn[count:]
-        pools[slot] = Pool(**{**vars(pool), "learn": left})
+        pools[slot] = replace(pool, learn=left)
         header, (train, test) = _changed(pool, [taken, pool.tested], change)
         found.append(Step(folders[slot].name, change, header, pool.target, pool.problem, train, test))
     return found
@@ -171,8 +164,7 @@ def _pool(folder: Path, seed: int) -> Pool:
     told = _told(folder)
     header, rows = read_rows(folder, set(told.get("other_targets", ())))
     problem, place = PROBLEMS[told["problem"]], header.index(told["target"])
-    labels = [row[place] for row in rows] if problem in ("binary", "multiclass") else None
-    learn, tested = cut(len(rows), labels, seed)
+    learn, tested = cut(rows, place, problem, seed)
     order = np.random.default_rng([seed, 22]).permutation(learn)
     numeric = tuple(
         number
@@ -296,7 +288,6 @@ def _grown(
     step: Step, train: Path, test: Path, library: Path | None, seconds: float, seed: int
 ) -> dict[str, Any]:
     from perennial import grow
-    from perennial.history import RECALLED
 
     task, watch, start = task_of(train, test, (step.target,), step.problem), _Watch(), time.monotonic()
     model = grow(task, seconds=seconds, seed=seed, library=library, listeners=[watch])

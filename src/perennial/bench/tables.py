@@ -89,7 +89,7 @@ def tables_of(data: Path) -> list[Path]:
     return [
         path
         for path in sorted(data.iterdir())
-        if (path / "task.json").is_file() and any((path / name).is_file() for name in (WHOLE, *HALVES))
+        if (path / "task.json").is_file() and any((path / name).is_file() for name in (WHOLE, HALVES[0]))
     ]
 
 
@@ -102,18 +102,18 @@ def _split(folder: Path, seed: int) -> Split:
         (header, train), (_, test) = (_read(folder / name, drop) for name in HALVES)
         return Split(folder.name, tuple(targets), problem, header, train, test)
     header, rows = read_rows(folder, drop)
-    position = header.index(targets[0])
-    labels = [row[position] for row in rows] if problem in ("binary", "multiclass") else None
-    train, test = cut(len(rows), labels, seed)
+    train, test = cut(rows, header.index(targets[0]), problem, seed)
     return Split(
         folder.name, tuple(targets), problem, header, [rows[i] for i in train], [rows[i] for i in test]
     )
 
 
-def cut(n: int, labels: list[str] | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions to learn from and to test on, stratified where there are classes."""
+def cut(rows: list[list[str]], target: int, problem: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions to learn from and to test on, stratified by the column of the target where it holds classes."""
     from sklearn.model_selection import train_test_split
 
+    n = len(rows)
+    labels = [row[target] for row in rows] if problem in ("binary", "multiclass") else None
     if labels is not None and min(labels.count(label) for label in set(labels)) < 2:
         labels = None
     train, test = train_test_split(np.arange(n), test_size=TEST_SHARE, random_state=seed, stratify=labels)
@@ -127,7 +127,7 @@ def read_rows(folder: Path, drop: set[str]) -> tuple[list[str], list[list[str]]]
         folder: of the table.
         drop: columns to leave out.
     """
-    name = next(name for name in (WHOLE, *HALVES) if (folder / name).is_file())
+    name = next(name for name in (WHOLE, HALVES[0]) if (folder / name).is_file())
     return _read(folder / name, drop)
 
 
@@ -320,7 +320,7 @@ def _errors_behind(rows: list[dict[str, Any]], table: str, name: str) -> float:
     found = [row["ahead"] for row in rows if (row["table"], row["method"]) == (table, name) and row["ahead"]]
     if not found:
         return 0.0
-    error = float(np.mean([(high - low) / 3.92 for _, low, high in found]))
+    error = float(np.mean([metrics.standard_error(low, high) for _, low, high in found]))
     return -float(np.mean([mean for mean, _, _ in found])) / error if error > 0 else 0.0
 
 

@@ -8,7 +8,13 @@
 
 from perennial.metrics.base import Metric, decide, unseen_class_rows
 from perennial.metrics.catalogue import METRICS, PROBLEMS, choose, resolve
-from perennial.metrics.significance import calibration_table, interval, paired_difference, wilson
+from perennial.metrics.significance import (
+    calibration_table,
+    interval,
+    paired_difference,
+    standard_error,
+    wilson,
+)
 
 __all__ = [
     "METRICS",
@@ -19,6 +25,7 @@ __all__ = [
     "decide",
     "interval",
     "paired_difference",
+    "standard_error",
     "resolve",
     "unseen_class_rows",
     "wilson",

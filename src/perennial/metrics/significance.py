@@ -13,6 +13,7 @@ REPLICATES = 1000
 BOOTSTRAP_ROWS = 200_000
 BOOTSTRAP_WORK = 20_000_000
 NORMAL_95 = 1.959963984540054
+WIDTH_95 = 3.92
 
 
 def interval(
@@ -82,6 +83,15 @@ def paired_difference(
         centre = float(np.median(differences))
         low, high = mean + (low - centre) * shrink, mean + (high - centre) * shrink
     return float(mean), float(min(low, mean)), float(max(high, mean))
+
+
+def standard_error(low: float, high: float) -> float:
+    """The standard error that a 95 % interval stands for.
+
+    >>> round(standard_error(-1.96, 1.96), 4)
+    1.0
+    """
+    return (high - low) / WIDTH_95
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:
