@@ -204,6 +204,7 @@ def _learnt_before(program: Program, known: Mapping[str, bytes]) -> dict[str, St
     for node in program.walk() if known else ():
         if node.hash in known:
             state = only_state(known[node.hash])
+            compiler.keep_answers(node, state)
             found |= {node.hash: state} if node.hash in reused else compiler.layer_states(node, state)
     return found
 

@@ -114,7 +114,7 @@ def _known_features(library: Library, task: Task, training: Task) -> list[dict[s
 
     parts = features.parts_for(library, task)
     return [
-        {"name": part.name, "from": part.name.partition("/")[0], "distance": None, "helped": helped(library, part.record), "reason": features.reason(task.problem, score)}
+        {"name": part.name, "from": part.name.partition("/")[0], "distance": None, "helped": helped(library, part.record), "reason": features.reason(task.problem, score, part.units)}
         for part, score in features.ranked(parts, features.scores(parts, training, 0))
     ]  # fmt: skip
 

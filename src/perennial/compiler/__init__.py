@@ -24,6 +24,7 @@ from perennial.compiler.programs import (
     compiled,
     compiled_states,
     heads,
+    keep_answers,
     original_states,
     reused_parts,
     word_of,
@@ -31,6 +32,6 @@ from perennial.compiler.programs import (
 
 __all__ = [
     "LARGEST", "Compiled", "Field", "FrozenNetwork", "Packed", "RecalledModel", "check_states", "compiled", "compiled_states",
-    "features_of", "heads", "initial_states", "joined", "keras_model", "layer_name", "layer_states", "original_states",
+    "features_of", "heads", "initial_states", "joined", "keep_answers", "keras_model", "layer_name", "layer_states", "original_states",
     "reused_parts", "split", "word_of",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -31,6 +31,8 @@ from perennial.lang import (
     typed,
 )
 from perennial.lang.types import Record, fresh
+from perennial.modalities.checks import row_hashes
+from perennial.modalities.units import SAME, Conversion
 from perennial.primitives import vocabulary
 from perennial.primitives.layers.frozen import Frozen
 from perennial.primitives.layers.head import Head
@@ -41,6 +43,7 @@ from perennial.weights import Weights
 LARGEST = Limits(parameters=1e8, flops=2e9, activations=1e8)
 """What a network may cost that is reused: every candidate that stands on it runs it again."""
 LEAST_PROBABILITY = 1e-3
+MOST_ANSWERS = 2**24
 
 
 class _Taken(Learner):
@@ -139,6 +142,12 @@ class RecalledModel(_Taken):
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
         """`(n, size)`: the mean over its replicas, as logarithms where it says probabilities."""
+        answers = _answers.get(state)
+        if answers is None:
+            return self._said_of(inputs[0], state)
+        return answers.of(inputs[0], lambda rows: self._said_of(rows, state))
+
+    def _said_of(self, rows: Any, state: State) -> np.ndarray:
         known = _models.get(state)
         if known is None:
             told = Packed.of(state)
@@ -150,8 +159,8 @@ class RecalledModel(_Taken):
             )
         program, replicas, fields, output = known
         if fields:
-            inputs = ({field.name: field.of(inputs[0]) for field in fields},)
-        said = np.mean([evaluate(program, *inputs, states=states) for states in replicas], axis=0)
+            rows = {field.name: field.of(rows) for field in fields}
+        said = np.mean([evaluate(program, rows, states=states) for states in replicas], axis=0)
         if output.name in ("Dist", "Marginals"):
             said = np.log(np.clip(said, LEAST_PROBABILITY, 1.0))
         return np.asarray(said, np.float32).reshape(len(said), self.node.settings["size"])
@@ -181,7 +190,40 @@ class RecalledModel(_Taken):
             raise DamagedFile(f"This is no model to recall: {error}.") from error
 
 
+class _Answers:
+    """What a model said of rows, so that none is asked twice; rows are told apart by hashes of 64 bits."""
+
+    def __init__(self, size: int) -> None:
+        self.hashes, self.values = np.empty(0, np.uint64), np.empty((0, size), np.float32)
+
+    def of(self, rows: Any, ask: Callable[[Any], np.ndarray]) -> np.ndarray:
+        """The answers for a batch of rows; those that are not known are asked for, and kept while there is room."""
+        record = isinstance(rows, Mapping)
+        asked = row_hashes(rows if record else {"": rows})
+        new = np.flatnonzero(~np.isin(asked, self.hashes))
+        if not len(new):
+            return self.values[np.searchsorted(self.hashes, asked)]
+        told = ask({name: column[new] for name, column in rows.items()} if record else rows[new])
+        hashes, first = np.unique(np.concatenate([self.hashes, asked[new]]), return_index=True)
+        values = np.concatenate([self.values, told])[first]
+        if values.size <= MOST_ANSWERS:
+            self.hashes, self.values = hashes, values
+        return values[np.searchsorted(hashes, asked)]
+
+
 _models: WeakKeyDictionary[State, tuple] = WeakKeyDictionary()
+_answers: WeakKeyDictionary[State, _Answers] = WeakKeyDictionary()
+
+
+def keep_answers(node: Call, state: State) -> None:
+    """From now on the model of a `recalled` is asked only once about a row: a search asks for the same rows with each candidate.
+
+    Args:
+        node: the call; what a `frozen` sees is not kept, since it is large.
+        state: of the model, while this very object lives.
+    """
+    if isinstance(node.function, Recalled) and state not in _answers:
+        _answers[state] = _Answers(node.settings["size"])
 
 
 @dataclass(frozen=True)
@@ -192,19 +234,51 @@ class Field:
         name: in the model.
         source: in the rows.
         codes: of a category, the model's code for each code of the rows; empty for other columns.
+        units: of a number, how it is measured in the rows.
+        constant: of a number or a category that the rows do not have, what it is in all of them.
     """
 
     name: str
     source: str
     codes: tuple[int, ...] = ()
+    units: Conversion = SAME
+    constant: float | int | None = None
 
     def of(self, row: Mapping[str, np.ndarray]) -> np.ndarray:
         """The column as the model takes it; codes below zero (missing, unseen) stay as they are."""
-        column = row[self.source]
+        if self.constant is not None:
+            kind = np.int32 if isinstance(self.constant, int) else np.float64
+            column = np.full(len(next(iter(row.values()))), self.constant, kind)
+        else:
+            column = row[self.source]
         if not self.codes:
-            return column
+            return column if self.units == SAME else self.units.back(column)
         known = np.array(self.codes, dtype=column.dtype)[np.clip(column, 0, len(self.codes) - 1)]
         return np.where(column < 0, column, known).astype(column.dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dictionary of plain values."""
+        units = None if self.units == SAME else [self.units.factor, self.units.offset]
+        told = {"name": self.name, "source": self.source, "codes": list(self.codes), "units": units}
+        return {**told, "constant": "missing" if self.constant != self.constant else self.constant}
+
+    @staticmethod
+    def from_json(told: Any) -> Field:
+        """The inverse of `to_json`, also of the lists of name, source and codes that it was before.
+
+        Raises:
+            ValueError, LookupError, TypeError: it is none.
+        """
+        if isinstance(told, list):
+            told = dict(zip(("name", "source", "codes"), told, strict=True))
+        factor, offset = map(float, told.get("units") or (1.0, 0.0))
+        if not (math.isfinite(factor) and math.isfinite(offset) and factor):
+            raise ValueError("its units are no units")
+        constant = math.nan if told.get("constant") == "missing" else told.get("constant")
+        if not isinstance(constant, int | float | None):
+            raise ValueError("its constant is no number")
+        codes = tuple(int(code) for code in told["codes"])
+        return Field(str(told["name"]), str(told["source"]), codes, Conversion(factor, offset), constant)
 
 
 @dataclass(frozen=True)
@@ -240,7 +314,7 @@ class Packed:
             for number, replica in enumerate(self.replicas)
         }
         texts = {"source": to_source(self.program), "input": str(self.input), "output": str(self.output)}
-        fields = json.dumps([[each.name, each.source, list(each.codes)] for each in self.fields])
+        fields = json.dumps([each.to_json() for each in self.fields])
         return State(arrays, {**texts, "fields": fields})
 
     @staticmethod
@@ -254,10 +328,7 @@ class Packed:
         replicas = tuple(Weights.from_bytes(state.arrays[name].tobytes()) for name in sorted(state.arrays))
         if not replicas:
             raise ValueError("it has no weights")
-        fields = tuple(
-            Field(str(name), str(source), tuple(int(code) for code in codes))
-            for name, source, codes in json.loads(state.texts["fields"])
-        )
+        fields = tuple(Field.from_json(told) for told in json.loads(state.texts["fields"]))
         kinds = [parse_type(state.texts[name]) for name in ("input", "output")]
         return Packed(program, replicas, *kinds, fields)
 

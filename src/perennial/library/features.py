@@ -36,10 +36,11 @@ from perennial.lang import (
 )
 from perennial.library.library import Library
 from perennial.library.records import SHORT, Header, Record
-from perennial.library.seen import asked_of, knows, told_of
+from perennial.library.seen import Asked, asked_of, knows, told_of
 from perennial.library.transfer import MOST_ROWS, transferability
-from perennial.library.translation import fields_of
+from perennial.library.translation import fields_of, in_known_units, without
 from perennial.modalities import codec_from_json
+from perennial.modalities.units import SAME
 from perennial.primitives import vocabulary
 from perennial.task import Task
 from perennial.weights import Weights
@@ -47,7 +48,7 @@ from perennial.weights import Weights
 MODULE, SOLUTION = "module", "solution"
 ROLES = {MODULE: "prefix", SOLUTION: "whole"}
 MOST_READ, MOST_ASKED, BEST = 200, 24, 3
-MOST_REPLICAS, LARGEST_BYTES = 3, 16 * 2**20
+MOST_REPLICAS, ROWS_ASKED, LARGEST_BYTES = 3, 12_000, 16 * 2**20
 FEATURES = "features"
 
 
@@ -63,6 +64,7 @@ class Part:
         kind: `module` or `solution`.
         size: of a solution, how many numbers it says.
         seen: what the record says of the rows that it has learnt from.
+        units: how the rows must be measured otherwise for it, in words.
     """
 
     record: str
@@ -72,6 +74,7 @@ class Part:
     kind: str = MODULE
     size: int = 0
     seen: Mapping[str, Any] = field(default_factory=dict)
+    units: str = ""
 
     @property
     def function(self) -> Lambda:
@@ -186,25 +189,25 @@ def parts_for(library: Library, task: Task, seconds: float = math.inf) -> list[P
         )
     )  # fmt: skip
     found: list[Part] = []
-    hashes: dict[tuple[Field, ...], tuple] = {}
+    hashes: dict[tuple[Field, ...], Asked] = {}
     for header in headers[:MOST_READ]:
-        if len(found) == MOST_ASKED or time.monotonic() >= end:
+        if len(found) >= MOST_ASKED or time.monotonic() >= end:
             break
         try:
-            part = _part(library, header, names.get(header.id, header.id[:SHORT]), task, hashes)
-            if part is None:
-                continue
-            check(part, task.input_type)
+            parts = _parts(library, header, names.get(header.id, header.id[:SHORT]), task, hashes)
+            for part in parts:
+                check(part, task.input_type)
         except (DamagedFile, ProgramError, LookupError, ValueError, TypeError, AttributeError):
             continue
-        found.append(part)
-    return found
+        found.extend(parts)
+    return found[:MOST_ASKED]
 
 
-def _part(
-    library: Library, header: Header, name: str, task: Task, hashes: dict[tuple[Field, ...], tuple]
-) -> Part | None:
-    """A record on its way into a study; None where it does not take the rows of the task, or has learnt from them.
+def _parts(
+    library: Library, header: Header, name: str, task: Task, hashes: dict[tuple[Field, ...], Asked]
+) -> list[Part]:
+    """A record on its way into a study; nothing where it does not take the rows of the task, or has learnt from them. Where
+    numbers seem to be measured in other units there are two, with the rows as they are and with those that it would know.
 
     Args:
         library, header, name: of the record.
@@ -212,17 +215,31 @@ def _part(
         hashes: of its rows, by the fields that they were read by; more are added.
     """
     record = Record.from_bytes(library.store.get(header.id))
-    columns: tuple[Field, ...] | None = ()
     if task.modality == "table":
-        columns = fields_of(codec_from_json(record.details["codec"]), task.schema)
-    if columns is None:
-        return None
-    if columns not in hashes:
-        hashes[columns] = asked_of(task, columns)
-    if knows(record.details["seen"], hashes[columns]):
-        return None
+        fields = fields_of(codec_from_json(record.details["codec"]), task.schema)
+        if fields is None:
+            return []
+        known = record.details.get("profiles", {})
+        converted = in_known_units(fields, known, task.inputs)
+        if converted is None:
+            return []
+        ways = list(dict.fromkeys([converted, fields]))
+    else:
+        ways = [()]
+    for columns in ways:
+        if columns not in hashes:
+            hashes[columns] = asked_of(task, columns, without(columns))
+        if knows(record.details["seen"], hashes[columns]):
+            return []
+    found = [_part(library, record, name, task.rows, columns) for columns in ways]
+    return [part for part in found if part is not None]
+
+
+def _part(library: Library, record: Record, name: str, rows: int, columns: tuple[Field, ...]) -> Part | None:
+    """A record as a part, with fewer of its replicas where many rows will ask it; None where its weights are too large."""
+    most = 1 if record.kind == MODULE else min(MOST_REPLICAS, max(1, ROWS_ASKED // rows))
     blobs: list[bytes] = []
-    for digest in record.weights[: 1 if record.kind == MODULE else MOST_REPLICAS]:
+    for digest in record.weights[:most]:
         blobs.append(library.store.get(digest))
         if sum(map(len, blobs)) > LARGEST_BYTES:
             blobs.pop()
@@ -235,7 +252,8 @@ def _part(
     program, kinds = parse(record.source, vocabulary()), [parse_type(record.input), parse_type(record.output)]
     model = Packed(program, tuple(map(Weights.from_bytes, blobs)), *kinds, columns)
     weights = Weights({FEATURES: model.state}).to_bytes()
-    return Part(record.id, name, record.source, weights, size=model.size, **told)
+    units = sorted({str(column.units) for column in columns if column.units != SAME})
+    return Part(record.id, name, record.source, weights, size=model.size, units=", ".join(units), **told)
 
 
 def check(part: Part, input_type: Type) -> None:
@@ -293,20 +311,26 @@ def scores(parts: Sequence[Part], task: Task, seed: int) -> list[float | None]:
 
 
 def ranked(parts: Sequence[Part], scores: Sequence[float | None]) -> list[tuple[Part, float]]:
-    """The best few that have a score, the best first."""
+    """The best few that have a score, the best first; of one record the way in which it tells more."""
     known = [(part, score) for part, score in zip(parts, scores, strict=True) if score is not None]
-    return sorted(known, key=lambda pair: -pair[1])[:BEST]
+    found: dict[str, tuple[Part, float]] = {}
+    for part, score in sorted(known, key=lambda pair: -pair[1]):
+        found.setdefault(part.record, (part, score))
+    return list(found.values())[:BEST]
 
 
-def reason(problem: str, score: float) -> str:
+def reason(problem: str, score: float, units: str = "") -> str:
     """Why a part is suggested, in words.
 
     >>> reason("multiclass", 0.834)
     'by its features the nearest others know 83.4 % of the rows'
+    >>> reason("regression", -1.2, "1.8 x + 32")
+    'log evidence -1.2 a row for a linear model on its features; its columns came in other units (1.8 x + 32 here)'
     """
+    told = f"; its columns came in other units ({units} here)" if units else ""
     if problem in ("binary", "multiclass"):
-        return f"by its features the nearest others know {score:.1%} of the rows".replace("%", " %")
-    return f"log evidence {score:.3g} a row for a linear model on its features"
+        return f"by its features the nearest others know {score:.1%} of the rows{told}".replace("%", " %")
+    return f"log evidence {score:.3g} a row for a linear model on its features{told}"
 
 
 def _may_take(header: Header, input_type: Type) -> bool:

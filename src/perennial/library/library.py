@@ -40,6 +40,7 @@ from perennial.library.records import (
 )
 from perennial.library.seen import told_of
 from perennial.modalities import codec_from_json
+from perennial.modalities.units import profiles
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.task import Task
@@ -166,6 +167,7 @@ class Library:
             "decision": model.decision,
             "information": {name: model.information[name] for name in KEPT_INFORMATION if name in model.information},
             **({"seen": told_of(task, *seen)} if task.schema.batched else {}),
+            **({"profiles": profiles(task.inputs)} if task.modality == "table" else {}),
         }  # fmt: skip
         source, types = to_source(model.program), (str(codec.input_type), str(codec.output_type))
         return Record("solution", source, *types, digests, details)

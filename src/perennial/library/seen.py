@@ -4,13 +4,16 @@ What a record says of rows that it was made from is better than what it says of 
 would believe too much of it, also of the rows that it seals for its test. So a record keeps hashes of its inputs: the
 smallest ones, which are a random sample that two sets have in common as often as their rows (Broder 1997). What stands on
 other records has seen what they have seen. The same picture at another size, or with other levels of brightness, is
-another row. A hash of 32 bits gives no row away, but who has a row can ask whether it was there.
+another row; the same numbers in other units are the same row, to nine digits. A hash of 32 bits gives no row away, but who
+has a row can ask whether it was there.
 """
 
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,8 @@ import numpy as np
 from perennial.compiler import Field
 from perennial.errors import DamagedFile
 from perennial.modalities.checks import row_hashes, twin_share
+from perennial.modalities.columns import MISSING
+from perennial.modalities.units import to_digits
 from perennial.task import Task
 
 MOST = 2**14
@@ -34,7 +39,7 @@ def told_of(task: Task, *others: Mapping[str, Any]) -> dict[str, Any]:
         task: whose rows they are.
         others: what the records say that it stands on; their rows are of the same columns.
     """
-    hashes = _hashes(task.inputs)
+    hashes = _hashes(_rounded(task.inputs))
     known = [_numbers(other["sketch"]) for other in others if other]
     smallest = np.unique(np.concatenate([hashes, *known]))[:MOST]
     return {
@@ -43,20 +48,60 @@ def told_of(task: Task, *others: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def asked_of(task: Task, fields: Sequence[Field] = ()) -> tuple[np.ndarray, ...]:
-    """The hashes of the rows of a task and, where it has one, of its own test, sorted and each once.
+@dataclass(frozen=True)
+class Asked:
+    """What a task asks of a record.
+
+    Args:
+        hashes: of its rows and, where it has one, of its own test, sorted and each once: as they are rounded, and as they are
+            where that is something else, since older records did not round.
+        ways: how many hashes there are of each row.
+    """
+
+    hashes: tuple[np.ndarray, ...]
+    ways: int = 1
+
+
+def asked_of(task: Task, fields: Sequence[Field] = (), without: Mapping[str, int] | None = None) -> Asked:
+    """The rows of a task, and of its own test, in the words of a record.
 
     Args:
         task: that asks.
         fields: where the columns of a record come from in its rows; none for those of the same names.
+        without: of categories that its rows do not have, how many codes there are: a row is asked for with each of them.
     """
     parts = [task.inputs, *([task.test.inputs] if task.test is not None else [])]
     if fields:
         parts = [{field.name: field.of(part) for field in fields} for part in parts]
-    return tuple(np.unique(_hashes(part)) for part in parts)
+    rounded = [_rounded(part) for part in parts]
+    exact = [part for part, other in zip(parts, rounded, strict=True) if _differs(part, other)]
+    names, sizes = list(without or ()), [range(MISSING, levels) for levels in (without or {}).values()]
+    codes = [dict(zip(names, each, strict=True)) for each in itertools.product(*sizes)]
+
+    def hashes(part: Mapping[str, np.ndarray]) -> np.ndarray:
+        found = [
+            _hashes({**part, **{name: np.full_like(part[name], code) for name, code in each.items()}})
+            for each in codes
+        ]
+        return np.unique(np.concatenate(found))
+
+    return Asked(tuple(map(hashes, (*rounded, *exact))), len(codes))
 
 
-def knows(told: Mapping[str, Any], asked: Sequence[np.ndarray]) -> bool:
+def _differs(part: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
+    return any(not np.array_equal(part[name], other[name], equal_nan=True) for name in _floats(part))
+
+
+def _floats(columns: Mapping[str, np.ndarray]) -> list[str]:
+    return [name for name, values in columns.items() if values.dtype.kind == "f"]
+
+
+def _rounded(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns with their numbers to nine digits."""
+    return {**columns, **{name: to_digits(columns[name]) for name in _floats(columns)}}
+
+
+def knows(told: Mapping[str, Any], asked: Asked) -> bool:
     """Whether a record has learnt from rows of a task, or of its test, more than rows repeat by chance; also where that
     cannot be told.
 
@@ -71,7 +116,8 @@ def knows(told: Mapping[str, Any], asked: Sequence[np.ndarray]) -> bool:
         known, chance = _numbers(told["sketch"]), CHANCE * float(told["twins"])
     except (LookupError, ValueError, TypeError) as error:
         raise DamagedFile(f"A record does not say what it has seen: {error}.") from error
-    return any(shared(known, hashes) > max(ROWS_SHARED, chance) for hashes in asked)
+    most = max(ROWS_SHARED, chance) / asked.ways
+    return any(shared(known, hashes) > most for hashes in asked.hashes)
 
 
 def shared(known: np.ndarray, asked: np.ndarray) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -102,14 +103,17 @@ def _described(base: ColumnSchema, distinct: list, missing: int) -> ColumnSchema
     )
 
 
-def _nothing(base: ColumnSchema, sizes: np.ndarray, rows: int, tell: Tell) -> ColumnSchema | None:
-    """Empty, constant and all but constant columns; None for all others."""
+def _nothing(
+    base: ColumnSchema, distinct: Sequence[Any], sizes: np.ndarray, rows: int, tell: Tell
+) -> ColumnSchema | None:
+    """Empty, constant and all but constant columns, whose first example is their value; None for all others."""
     if base.unique == 0:
         return replace(base, kind="empty", reason="every cell is missing")
     if base.missing:
         return None
     if base.unique == 1:
         return replace(base, kind="constant", reason="one value in every row")
+    usual = str(distinct[int(sizes.argmax())])[:40]
     exceptions = rows - int(sizes.max())
     if rows < 50 or exceptions > max(1, min(5, EXCEPTIONS * rows)):
         return None
@@ -127,6 +131,7 @@ def _nothing(base: ColumnSchema, sizes: np.ndarray, rows: int, tell: Tell) -> Co
     return replace(
         base,
         kind="constant",
+        examples=tuple(dict.fromkeys((usual, *base.examples)))[:3],
         reason=_overrule(f"one value in all but {counted(exceptions, 'row')}", base.name, "category"),
     )
 
@@ -143,7 +148,7 @@ def _sense_dates(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell) 
     )
     if wish.kind == "number":
         return replace(base, kind="number", reason="you said so; seconds since 1970")
-    nothing = None if wish.kind else _nothing(base, sizes, len(cells), tell)
+    nothing = None if wish.kind else _nothing(base, distinct, sizes, len(cells), tell)
     if nothing is not None:
         return nothing
     reason = "you said so" if wish.kind else _overrule("every value is a date", base.name, "category")
@@ -170,7 +175,7 @@ def _sense_numbers(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell
     base = replace(
         base, unique=len(distinct), examples=tuple(dict.fromkeys(map(str, known[:50].tolist())))[:3]
     )
-    nothing = None if wish.kind else _nothing(base, sizes, len(cells), tell)
+    nothing = None if wish.kind else _nothing(base, distinct, sizes, len(cells), tell)
     if nothing is not None:
         return nothing
     if cells.dtype.kind == "b":
@@ -303,7 +308,7 @@ def _sense_text(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell) -
     tally, missing = _tally(cells)
     levels, sizes = list(tally), np.array(list(tally.values()), dtype=np.int64)
     base = _described(base, levels, missing)
-    nothing = None if wish.kind else _nothing(base, sizes, len(cells), tell)
+    nothing = None if wish.kind else _nothing(base, levels, sizes, len(cells), tell)
     if nothing is not None:
         return nothing
     if (
