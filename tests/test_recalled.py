@@ -322,3 +322,82 @@ def test_a_later_table_needs_fewer_rows(prices, tmp_path):
     assert errors[0] < 0.8 * errors[1], errors
     again = Model.load(tmp_path / "warm" / "best")
     assert np.array_equal(again.predict(tested), warm.predict(tested))
+
+
+def test_a_table_in_other_units_is_read_in_those_of_the_model(prices, tmp_path):
+    place = shutil.copytree(prices, tmp_path / "library")
+    data = rows(60, 5)
+    for name in ("size", "weight"):
+        data[name] = 1.8 * data[name] + 32.0
+    asked = Task.from_data(data, "price", name="prices")
+    with Library(place) as opened:
+        parts = features.parts_for(opened, asked)
+        ranked = features.ranked(parts, features.scores(parts, asked, 0))
+    assert [part.units for part in parts] == ["1.8 x + 32", ""]
+    assert [part.units for part, _ in ranked] == ["1.8 x + 32"], "of one record the way that tells more"
+    grown(asked, place, tmp_path / "s", trials=3)
+    storage = SQLite(tmp_path / "s")
+    suggestions = History.of(storage.events()).suggestions
+    storage.close()
+    assert "1.8 x + 32" in suggestions[0]["reason"]
+
+
+def test_recipes_stand_on_what_is_known(prices, tmp_path):
+    place = shutil.copytree(prices, tmp_path / "library")
+    grown(table(60, 5), place, tmp_path / "s", trials=2)
+    storage = SQLite(tmp_path / "s")
+    suggestions = History.of(storage.events()).suggestions
+    storage.close()
+    roles = [each["role"] for each in suggestions]
+    assert roles[:3] == ["whole", "whole", "recipe"]
+    assert "by the recipe of prices/recipe-" in suggestions[1]["reason"]
+
+
+class Counted(compiler.RecalledModel):
+    """Counts the rows that the model is asked about."""
+
+    asked = 0
+
+    def _said_of(self, rows, state):
+        Counted.asked += len(rows)
+        return super()._said_of(rows, state)
+
+
+def test_a_model_is_asked_once_about_a_row_while_a_search_lasts(packed):
+    Counted.asked = 0
+    images, _ = directions(30, 5)
+    images = np.concatenate([images, images[:3]])
+    _, part = on()
+    state = compiler.Packed.of(packed.state).state
+    word = Counted(part)
+    plain = word.call(images, state=state)
+    assert Counted.asked == 33
+    compiler.keep_answers(part, state)
+    for asked, more in (
+        (images[:10], 10),
+        (images[5:20], 10),
+        (images[::-1], 10),
+        (images[:0], 0),
+        (images, 0),
+    ):
+        before = Counted.asked
+        found = word.call(asked, state=state)
+        assert (
+            Counted.asked == before + more
+            and found.dtype == np.float32
+            and found.shape == (len(asked), CLASSES)
+        )
+    assert np.allclose(word.call(images, state=state), plain, atol=1e-6)
+
+
+def test_answers_that_would_take_too_much_room_are_not_kept(packed, monkeypatch):
+    monkeypatch.setattr("perennial.compiler.programs.MOST_ANSWERS", 10 * CLASSES)
+    Counted.asked = 0
+    images, _ = directions(25, 5)
+    _, part = on()
+    state = compiler.Packed.of(packed.state).state
+    compiler.keep_answers(part, state)
+    word = Counted(part)
+    for many, asked in ((10, 10), (25, 25), (25, 40), (10, 40)):
+        assert word.call(images[:many], state=state).shape == (many, CLASSES)
+        assert Counted.asked == asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ from perennial.library.records import Batch, Edge, name_part
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.spaces import Genotype
-from perennial.spaces.offers import known_openers_for
+from perennial.spaces.offers import beside_known, known_openers_for
 from perennial.study import Study
 from perennial.task import Task
 
 RECIPES_KEPT = 3
 SHARE_FOR_SCORES = 0.1
+BOTH = 2
 
 
 def recalled(study: Study, library: Library | None, reuse: str = "all") -> list[Genotype]:
@@ -37,8 +39,10 @@ def recalled(study: Study, library: Library | None, reuse: str = "all") -> list[
     """
     if study.history.recalled is None and library is not None and reuse != "off":
         try:
-            parts, told = _known_features(study, library) if reuse in ("all", "frozen") else ([], [])
-            told += _recipes(study, library) if reuse in ("all", "recipes") else []
+            parts, known = _known_features(study, library) if reuse in ("all", "frozen") else ([], [])
+            recipes = _recipes(study, library) if reuse in ("all", "recipes") else []
+            in_turn = zip_longest(known, _both(study, parts, recipes), recipes)
+            told = [each for place in in_turn for each in place if each is not None]
         except StoreError as error:
             study.widen([])
             study.emit(
@@ -64,6 +68,23 @@ def _recipes(study: Study, library: Library) -> list[dict[str, Any]]:
     ]
 
 
+def _both(
+    study: Study, parts: Sequence[tuple[features.Part, float]], recipes: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The best recipes, standing on the best of what is known as well."""
+    functions, found = [part.function for part, _ in parts], []
+    for recipe in recipes:
+        genotype = study.space.from_json(recipe["genotype"])
+        both = beside_known(study.task.modality, study.space, genotype, functions)
+        if both is not None:
+            part = parts[0][0]
+            reason = f"what it says beside the columns, by the recipe of {recipe['name']}: {recipe['reason']}"
+            found.append(
+                {"name": part.name, "record": part.record, "reason": reason, "role": part.role, "genotype": both.to_json()}
+            )  # fmt: skip
+    return found[:BOTH]
+
+
 def _known_features(
     study: Study, library: Library
 ) -> tuple[list[tuple[features.Part, float]], list[dict[str, Any]]]:
@@ -78,7 +99,7 @@ def _known_features(
         {
             "name": ranked[place][0].name,
             "record": ranked[place][0].record,
-            "reason": f"{how}; {features.reason(study.task.problem, ranked[place][1])}",
+            "reason": f"{how}; {features.reason(study.task.problem, ranked[place][1], ranked[place][0].units)}",
             "role": ranked[place][0].role,
             "genotype": genotype.to_json(),
         }

@@ -45,7 +45,7 @@ SECONDS_PER_CELL = 1e-5
 FEWEST_SHARED = 100
 MIRRORED_ROWS, MIRRORED_SHARE = 2_000, 0.9
 LONGEST_SEARCH = 3600.0
-OPENERS_FIRST, SUGGESTED_FOR_ONE = 2, 2
+OPENERS_FIRST, SUGGESTED_FOR_ONE = 2, 3
 REUSES = ("all", "recipes", "frozen", "off")
 
 
@@ -331,7 +331,7 @@ def overfit(
 ) -> None:
     """Runs the strong openers, then asks whether the best of them could fit the training rows if nothing held it.
 
-    What the library recalled comes after the first openers, and then two of it for each of the usual: what comes from
+    What the library recalled comes after the first openers, and then three of it for each of the usual: what comes from
     elsewhere is a proposal among others.
     """
     if _over(study, plan.search_end) or _enough(study, trials):

@@ -23,6 +23,7 @@ from perennial.library.library import Library
 from perennial.library.records import LARGEST_NUMBER, SHORT, Evidence, Learnt, Record
 from perennial.metrics import METRICS
 from perennial.spaces import Genotype, Space
+from perennial.spaces.tables import KNOWN
 from perennial.task import Task
 
 RECIPE = "recipe"
@@ -157,13 +158,16 @@ def _recipes(
 
 
 def _genotype(library: Library, id: str, space: Space) -> Genotype | None:
-    """A recipe in a space; None where the space cannot express it, or the recipe cannot be read."""
+    """A recipe in a space, without the models of other tasks that it stood on there; None where the space cannot express it,
+    or the recipe cannot be read."""
     header = library.store.header(id)
     if header is None or header.kind != RECIPE:
         return None
     try:
         told = Record.from_bytes(library.store.get(id)).details["decisions"]
-        return space.read({label: value for label, value in told.items() if _is_plain(value)})
+        return space.read(
+            {label: value for label, value in told.items() if _is_plain(value) and not label.endswith(KNOWN)}
+        )
     except (DamagedFile, SpaceError, LookupError, TypeError, AttributeError):
         return None
 

@@ -58,3 +58,15 @@ def known_openers_for(
     """
     openers = networks.known_openers if modality == "image" else tables.known_openers
     return openers(space, known)
+
+
+def beside_known(modality: str, space: Space, genotype: Genotype, known: Sequence[Lambda]) -> Genotype | None:
+    """A recipe that stands on the best of what was learnt on other tasks as well; None where it cannot.
+
+    Args:
+        modality: `table` or `image`; networks are trained further instead, see `known_openers_for`.
+        space: of that modality, with these.
+        genotype: the recipe in that space.
+        known: what was learnt, the best first.
+    """
+    return tables.beside_known(space, genotype, known) if modality == "table" else None

@@ -18,6 +18,7 @@ NEURAL_ROWS = 200
 SMALL_ROWS = 3_000
 KERNEL_ROWS = 6_000
 ROW = "row"
+KNOWN = ".known"  # ends the label of which models of other tasks a learner stands on
 ALONE = 1  # the place of what is known without the columns, behind the columns without what is known
 
 
@@ -93,10 +94,24 @@ def known_openers(space: Space, known: Sequence[Lambda]) -> list[tuple[Genotype,
     ]
     found = []
     for word, prefix, choice, place, how in wanted:
-        genotype = space.repair({"learner": learners[word], f"{prefix}.known": choice})
-        if f"{prefix}.known" in genotype:
+        genotype = space.repair({"learner": learners[word], f"{prefix}{KNOWN}": choice})
+        if f"{prefix}{KNOWN}" in genotype:
             found.append((genotype, place, how))
     return found
+
+
+def beside_known(space: Space, genotype: Genotype, known: Sequence[Lambda]) -> Genotype | None:
+    """A candidate with what the best model of other tasks says beside the columns; None where its learner has no place for it.
+
+    Args:
+        space: of `table_space` with these known models.
+        genotype: of that space.
+        known: models, the best first.
+    """
+    labels = [label for label in genotype if label.endswith(KNOWN)]
+    if not labels or not known:
+        return None
+    return space.repair({**genotype, **dict.fromkeys(labels, ALONE + len(known))})
 
 
 class _Encoders:
@@ -163,7 +178,7 @@ class _Encoders:
             return together
         said = [self.call("standardise", each) for each in self._known]
         beside = [self.call("join", together, each) for each in said]
-        return one_of(f"{prefix}.known", [together, *said, *beside])
+        return one_of(f"{prefix}{KNOWN}", [together, *said, *beside])
 
     def scaled(self, prefix: str, clip: bool = False, default: int = 0) -> list[Program]:
         """Numbers imputed and on one scale, with a choice of how."""
