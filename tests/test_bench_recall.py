@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perennial.bench import recall
+from perennial.bench import recall, recall_scale
 from perennial.bench.images import Split
 from perennial.bench.kept import Kept
 from perennial.errors import UsageError
+from perennial.library import Library
 
 
 def split(classes=6, rows=20):
@@ -71,3 +72,32 @@ def test_a_set_with_few_classes_is_refused(monkeypatch):
     monkeypatch.setattr(recall, "split_of", lambda *_: split(classes=3))
     with pytest.raises(UsageError, match="too few classes"):
         recall._one_set(Path("a"), 10.0, 1)
+
+
+# -- scale -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recall_scale, "MODULES", 60)
+        patch.setattr(recall_scale, "QUERIES", 4)
+        patch.setattr(recall_scale, "MANY", 500)
+        yield recall_scale.run(data=None, seconds=None, seeds=1, only=(), kept=Kept(None))
+
+
+def test_modules_that_have_learnt_from_such_images_are_found(small):
+    assert [row["found"] for row in small["rows"]] == [1.0] and all(told["ok"] for told in small["bars"])
+    assert len(small["bars"]) == 4
+
+
+def test_without_looking_at_the_images_they_are_not_found(monkeypatch, tmp_path):
+    monkeypatch.setattr("perennial.library.features.nearness", lambda *_: {})
+    with Library(tmp_path / "library") as library:
+        kinds = recall_scale.filled(library, 60, 0)
+        assert not recall_scale._found(library, kinds, 0, 0)
+
+
+def test_textures_of_a_kind_differ_in_their_images_only():
+    one, other = recall_scale.texture(3, 0, 1, 10), recall_scale.texture(3, 0, 2, 10)
+    assert one.fingerprint != other.fingerprint and one.input_type == other.input_type

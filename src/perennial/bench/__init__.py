@@ -18,6 +18,7 @@ NAMES = ("tables", "images", "morphism", "steps", "overhead", "programs", "store
 LONG = ("tables", "images", "morphism", "programs", "recall", "streams")
 SUITES = {
     "programs": {"lists": "lists", "text": "strings", "grids": "grids", "formulas": "formulas"},
+    "recall": {"few": "recall", "scale": "recall_scale"},
     "streams": {"images": "image_streams", "tables": "table_streams"},
 }
 

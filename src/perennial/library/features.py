@@ -34,6 +34,7 @@ from perennial.lang import (
     parse_type,
     to_source,
 )
+from perennial.library.embedding import nearness
 from perennial.library.library import Library
 from perennial.library.records import SHORT, Header, Record
 from perennial.library.seen import Asked, asked_of, knows, told_of
@@ -50,6 +51,7 @@ ROLES = {MODULE: "prefix", SOLUTION: "whole"}
 MOST_READ, MOST_ASKED, BEST = 200, 24, 3
 MOST_REPLICAS, ROWS_ASKED, LARGEST_BYTES = 3, 12_000, 16 * 2**20
 FEATURES = "features"
+ALIKE = 1  # digits of a distance that count
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,8 @@ def record_of(
 
 
 def parts_for(library: Library, task: Task, seconds: float = math.inf) -> list[Part]:
-    """What can take the rows of a task and has not learnt from them: of the same types first, then those that helped most
-    often, then the youngest.
+    """What can take the rows of a task and has not learnt from them: what has learnt from rows that look alike first, then
+    what helped most often, then the youngest.
 
     What cannot be read, or would cost too much, is left out: `perennial library verify` tells of the first.
 
@@ -182,12 +184,14 @@ def parts_for(library: Library, task: Task, seconds: float = math.inf) -> list[P
     if not headers:
         return []
     names = {id: f"{base}@{version}" for (base, version), id in library.store.names().items()}
-    gains = _gains(library)
-    headers.sort(
-        key=lambda header: (
-            header.input != str(task.input_type), -gains.get(header.id, 0.0), -header.card.created, header.id,
-        )
-    )  # fmt: skip
+    gains, near = _gains(library), nearness(library.store.tasks(), task)
+
+    def order(header: Header) -> tuple[Any, ...]:
+        apart = round(near.get(header.card.task, math.inf), ALIKE)
+        other = header.input != str(task.input_type)
+        return apart, other, -gains.get(header.id, 0.0), -header.card.created, header.id
+
+    headers.sort(key=order)
     found: list[Part] = []
     hashes: dict[tuple[Field, ...], Asked] = {}
     for header in headers[:MOST_READ]:

@@ -26,6 +26,7 @@ from perennial.lang import parse, to_source
 from perennial.library.base import Store
 from perennial.library.description import description
 from perennial.library.embedded import Embedded
+from perennial.library.embedding import EMBEDDING, embedding
 from perennial.library.golden import golden_bytes, probes
 from perennial.library.records import (
     SHORT,
@@ -143,7 +144,7 @@ class Library:
         low, high = interval or (None, None)
         learnt = Learnt(
             task.fingerprint, task.name, task.modality, task.problem, str(task.input_type), str(task.output_type),
-            task.rows, metric, baseline, description(task),
+            task.rows, metric, baseline, {**description(task), EMBEDDING: embedding(task)},
         )  # fmt: skip
         proof = Evidence(
             record.id, task.fingerprint, "solution", metric, value, low=low, high=high, n=n, seconds=seconds

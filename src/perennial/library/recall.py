@@ -19,6 +19,7 @@ import numpy as np
 
 from perennial.errors import DamagedFile, SpaceError
 from perennial.library.description import description
+from perennial.library.embedding import EMBEDDING, nearness
 from perennial.library.library import Library
 from perennial.library.records import LARGEST_NUMBER, SHORT, Evidence, Learnt, Record
 from perennial.metrics import METRICS
@@ -120,14 +121,17 @@ def _comparable(learnt: Learnt, task: Task) -> bool:
 
 
 def _distances(known: Sequence[Learnt], task: Task) -> list[tuple[float, Learnt]]:
-    """The mean difference of the figures, each on the scale on which the known tasks and this one differ."""
+    """The mean difference of the figures, each on the scale on which the known tasks and this one differ; with that of what
+    the rows look like, where it is known."""
     told = [dict(learnt.description) for learnt in known] + [description(task)]
-    figures = sorted({name for each in told for name in each})
+    figures = sorted({name for each in told for name in each} - {EMBEDDING})
+    near = nearness(known, task)
     table = np.array([[_figure(each.get(name)) for name in figures] for each in told])
     scale = np.maximum(table.std(axis=0), 0.1)
     apart = np.abs((table[:-1] - table[-1]) / scale).mean(axis=1)
     distances = []
     for learnt, distance in zip(known, apart, strict=True):
+        distance = (distance + near.get(learnt.fingerprint, distance)) / 2.0
         if learnt.fingerprint == task.fingerprint:
             distance = 0.0
         elif (learnt.input, learnt.output) == (str(task.input_type), str(task.output_type)):
