@@ -1,5 +1,8 @@
 """Growing with a library: what did well before is tried early, what became of it is written down, and nothing can hurt."""
 
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,8 @@ from perennial.errors import StoreError
 from perennial.history import History, Record
 from perennial.library import Library
 from perennial.library.recall import RECIPE
+from perennial.metrics import resolve
+from perennial.remembering import _as_good
 from perennial.spaces import Genotype
 from perennial.storages import SQLite
 from perennial.trial import Trial
@@ -148,9 +153,10 @@ def test_a_study_is_kept_once_in_each_of_two_libraries(tmp_path):
 
 def test_a_study_that_goes_on_keeps_the_suggestions_that_it_began_with(two, tmp_path):
     folder, _ = two
-    grow(table(3), trials=2, workers=0, out=tmp_path / "s", library=folder / "library")
+    place = shutil.copytree(folder / "library", tmp_path / "library")
+    grow(table(3), trials=2, workers=0, out=tmp_path / "s", library=place)
     before = history(tmp_path / "s").recalled
-    with Library(folder / "library") as library:
+    with Library(place) as library:
         for base, version in list(library.store.names()):
             library.forget(f"{base}@{version}")
     grow(table(3), trials=4, workers=0, out=tmp_path / "s")
@@ -169,3 +175,31 @@ def test_a_library_that_cannot_be_read_is_told_and_harms_nothing(two, monkeypatc
     texts = [entry["text"] for entry in history(tmp_path / "s").verdicts]
     assert any("could not be asked: The index is damaged." in text for text in texts)
     assert any("not kept in the library" in text for text in texts) and model.result["beaten"]
+
+
+def test_the_same_data_again_leave_no_second_model_unless_it_is_better(two, tmp_path):
+    folder, _ = two
+    library = shutil.copytree(folder / "library", tmp_path / "library")
+    settings = {"trials": 5, "workers": 0, "seed": 1, "library": library, "reuse": "off"}
+    again = grow(table(1), out=tmp_path / "again", **settings)
+    told = history(tmp_path / "again")
+    assert again.result["kept"] == []
+    assert [each["text"] for each in told.verdicts if each["stage"] == "remember"] == [
+        "not kept in the library: table-1/solution@1 is of the same data and as good on validation"
+    ]
+
+    def known(value, metric=told.protocol["metric"], seed=1):
+        asked = SimpleNamespace(
+            history=SimpleNamespace(chosen={"value": value}), task=table(seed), metric=resolve(metric)
+        )
+        with Library(library) as opened:
+            return _as_good(opened, asked)
+
+    value = told.chosen["value"]
+    assert known(value) == known(value - 0.1) == "table-1/solution@1"
+    assert known(value + 0.001) is None, "a better one is kept"
+    assert known(value, metric="log_loss") is None, "other metrics cannot be compared"
+    assert known(value, seed=2) != "table-1/solution@1" and known(value, seed=3) is None
+    with Library(library) as opened:
+        opened.forget("table-1/solution@1")
+    assert known(value) is None, "what has no name is not there"

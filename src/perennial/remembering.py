@@ -215,7 +215,8 @@ def keep_features(library: Library, study: Study, solution: str) -> None:
 
 
 def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> None:
-    """Keeps the chosen model, the features of its best network, and what it stands on.
+    """Keeps the chosen model, the features of its best network, and what it stands on; nothing where the library has a model
+    of the same data that is as good: who grows a file again and again has one model in the end, and better ones.
 
     Args:
         library: that remembers.
@@ -223,6 +224,10 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
         model: as it was saved; no baseline.
         seconds: that the study took.
     """
+    if (known := _as_good(library, study)) is not None:
+        text = f"not kept in the library: {known} is of the same data and as good on validation"
+        study.emit("verdict", stage="remember", text=text, data={"known": known})
+        return
     parts = list(study.parts_in(parse(study.history.chosen["program"], vocabulary())).values())
 
     def predict(columns: dict[str, np.ndarray]) -> np.ndarray:  # a worker has the network libraries loaded
@@ -234,6 +239,18 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
     if solution is not None:
         keep_features(library, study, solution)
         keep_descent(library, study, solution, parts)
+
+
+def _as_good(library: Library, study: Study) -> str | None:
+    """The name of a solution for the same data that was at least as good on validation, by the same metric."""
+    names = {record: f"{base}@{version}" for (base, version), record in library.store.names().items()}
+    wanted = study.history.chosen["value"]
+    for header in library.walk(kind="solution", task=study.task.fingerprint):
+        told = header.card.recipe
+        known = told.get("validation") if told.get("metric") == study.metric.name else None
+        if header.id in names and known is not None and study.metric.sign * (known - wanted) >= 0.0:
+            return names[header.id]
+    return None
 
 
 def keep_descent(library: Library, study: Study, solution: str, parts: Sequence[features.Part]) -> None:
@@ -295,7 +312,10 @@ def _card(history: History, seconds: float, task: Task | None = None) -> Card:
         study=history.created["name"],
         task=task.fingerprint if task is not None else "",
         made_with={**history.created["versions"], **history.created["machine"]},
-        recipe={"seed": history.created.get("seed"), "seconds": seconds, "trials": len(history.records) + len(history.found)},
+        recipe={
+            "seed": history.created.get("seed"), "seconds": seconds, "trials": len(history.records) + len(history.found),
+            "metric": history.protocol["metric"], "validation": history.chosen["value"],
+        },
     )  # fmt: skip
 
 
