@@ -9,7 +9,7 @@ from perennial import Protocol, Study, Task, compiler
 from perennial.errors import DamagedFile, ProgramError, TypeMismatch
 from perennial.history import History
 from perennial.lang import Dist, FitContext, Image, Lambda, Real, State, Tensor, Var, call, parse, to_source
-from perennial.library import Library, features
+from perennial.library import Card, Library, Record, features
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.spaces import Limits
@@ -351,6 +351,29 @@ def test_recipes_stand_on_what_is_known(prices, tmp_path):
     roles = [each["role"] for each in suggestions]
     assert roles[:3] == ["whole", "whole", "recipe"]
     assert "by the recipe of prices/recipe-" in suggestions[1]["reason"]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"f0001": [10**400] * 11}, {"f0001": ["x"] * 11}, [], {"f0001": 3}],
+    ids=["huge", "text", "list", "number"],
+)
+def test_a_record_that_lies_about_its_columns_harms_nothing(prices, tmp_path, lie):
+    place = shutil.copytree(prices, tmp_path / "library")
+    asked = table(60, 5)
+    with Library(place) as opened:
+        record = Record.from_bytes(opened.store.get(opened.find("prices/solution")))
+        bad = Record(
+            record.kind,
+            record.source,
+            record.input,
+            record.output,
+            record.weights,
+            {**record.details, "profiles": lie},
+        )
+        opened.add(bad, Card(1e12), name="prices/solution")
+        parts = features.parts_for(opened, asked)
+    assert record.id in {part.record for part in parts}
 
 
 class Counted(compiler.RecalledModel):

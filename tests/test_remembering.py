@@ -188,18 +188,39 @@ def test_the_same_data_again_leave_no_second_model_unless_it_is_better(two, tmp_
         "not kept in the library: table-1/solution@1 is of the same data and as good on validation"
     ]
 
-    def known(value, metric=told.protocol["metric"], seed=1):
-        asked = SimpleNamespace(
-            history=SimpleNamespace(chosen={"value": value}), task=table(seed), metric=resolve(metric)
+    with Library(library) as opened:
+        before = len(opened.store.evidence())
+    grow(table(1), out=tmp_path / "again", **settings)
+    with Library(library) as opened:
+        assert len(opened.store.evidence()) == before, "a study that has ended is told once"
+
+    def known(value, seed=1, **protocol):
+        judged = SimpleNamespace(
+            chosen={"value": value}, protocol={**told.protocol, **protocol}, created=told.created
         )
+        metric = resolve(told.protocol["metric"])
         with Library(library) as opened:
-            return _as_good(opened, asked)
+            return _as_good(opened, SimpleNamespace(history=judged, task=table(seed), metric=metric))
 
     value = told.chosen["value"]
     assert known(value) == known(value - 0.1) == "table-1/solution@1"
     assert known(value + 0.001) is None, "a better one is kept"
     assert known(value, metric="log_loss") is None, "other metrics cannot be compared"
-    assert known(value, seed=2) != "table-1/solution@1" and known(value, seed=3) is None
+    assert known(value, kind="time") is None, "nor other protocols"
+    assert known(value, seed=3) is None, "nor other data"
     with Library(library) as opened:
         opened.forget("table-1/solution@1")
     assert known(value) is None, "what has no name is not there"
+
+
+def test_a_library_that_cannot_be_walked_is_no_reason_to_keep_nothing(two, monkeypatch):
+    folder, _ = two
+
+    def damaged(*_, **__):
+        raise StoreError("The index is damaged.")
+
+    monkeypatch.setattr(Library, "walk", damaged)
+    judged = SimpleNamespace(chosen={"value": 0.5}, protocol={}, created={})
+    with Library(folder / "library") as opened:
+        asked = SimpleNamespace(history=judged, task=table(1), metric=resolve("roc_auc"))
+        assert _as_good(opened, asked) is None

@@ -226,7 +226,7 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
     """
     if (known := _as_good(library, study)) is not None:
         text = f"not kept in the library: {known} is of the same data and as good on validation"
-        study.emit("verdict", stage="remember", text=text, data={"known": known})
+        study.emit("verdict", stage="remember", text=text, data={"library": library.store.place})
         return
     parts = list(study.parts_in(parse(study.history.chosen["program"], vocabulary())).values())
 
@@ -242,15 +242,28 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
 
 
 def _as_good(library: Library, study: Study) -> str | None:
-    """The name of a solution for the same data that was at least as good on validation, by the same metric."""
-    names = {record: f"{base}@{version}" for (base, version), record in library.store.names().items()}
+    """The name of a solution for the same data that was at least as good when it was judged in the same way."""
     wanted = study.history.chosen["value"]
-    for header in library.walk(kind="solution", task=study.task.fingerprint):
-        told = header.card.recipe
-        known = told.get("validation") if told.get("metric") == study.metric.name else None
-        if header.id in names and known is not None and study.metric.sign * (known - wanted) >= 0.0:
-            return names[header.id]
+    try:
+        names = {record: f"{base}@{version}" for (base, version), record in library.store.names().items()}
+        for header in library.walk(kind="solution", task=study.task.fingerprint):
+            told = header.card.recipe
+            known = told.get("validation") if told.get("judged") == _judged(study.history) else None
+            if (
+                header.id in names
+                and isinstance(known, float)
+                and study.metric.sign * (known - wanted) >= 0.0
+            ):
+                return names[header.id]
+    except PerennialError:
+        pass  # what cannot be read is told when the model is kept
     return None
+
+
+def _judged(history: History) -> dict[str, Any]:
+    """How candidates of a study were compared: values of two studies can be compared when this is the same."""
+    told = {name: history.protocol.get(name) for name in ("kind", "folds", "metric", "settings")}
+    return {**told, "seed": history.created.get("seed")}
 
 
 def keep_descent(library: Library, study: Study, solution: str, parts: Sequence[features.Part]) -> None:
@@ -264,8 +277,9 @@ def keep_descent(library: Library, study: Study, solution: str, parts: Sequence[
 
 
 def kept_in(library: Library, history: History) -> bool:
-    """Whether this library has what the study left."""
-    return any(entry["library"] == library.store.place for entry in history.kept)
+    """Whether this library has what the study left, or something as good."""
+    told = [*history.kept, *(each["data"] for each in history.verdicts if each["stage"] == "remember")]
+    return any(entry.get("library") == library.store.place for entry in told)
 
 
 def keep_recipes(library: Library, study: Study) -> None:
@@ -314,7 +328,7 @@ def _card(history: History, seconds: float, task: Task | None = None) -> Card:
         made_with={**history.created["versions"], **history.created["machine"]},
         recipe={
             "seed": history.created.get("seed"), "seconds": seconds, "trials": len(history.records) + len(history.found),
-            "metric": history.protocol["metric"], "validation": history.chosen["value"],
+            "judged": _judged(history), "validation": history.chosen["value"],
         },
     )  # fmt: skip
 

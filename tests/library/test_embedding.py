@@ -26,7 +26,7 @@ def table(*names, rows=30):
 
 def apart(one, other, *more):
     known = np.array([embedding(each) for each in (one, other, *more)])
-    return Neighbours(range(len(known)), known).distances(known[0])
+    return Neighbours(known).distances(known[0])
 
 
 def test_what_looks_alike_is_near():
@@ -59,17 +59,13 @@ def test_examples_have_none():
     assert embedding(Task.from_examples([(1, 2), (2, 3), (5, 6)])) == []
 
 
-@given(st.integers(1, 60), st.integers(1, 12), st.integers(0, 2**31))
-def test_lookup_is_that_of_a_full_search(rows, count, seed):
+@given(st.integers(1, 60), st.integers(0, 2**31))
+def test_distances_are_those_of_the_formula(rows, seed):
     generator = np.random.default_rng(seed)
     table, asked = generator.normal(size=(rows, 5)).round(1), generator.normal(size=5)
     scale = np.maximum(table.std(axis=0), 1e-3)
     wanted = np.sqrt((((table - asked) / scale) ** 2).mean(axis=1))
-    known = Neighbours([str(number) for number in range(rows)], table)
-    assert np.allclose(known.distances(asked), wanted, rtol=1e-3, atol=1e-2 * wanted.max())
-    found = known.nearest(asked, count)
-    assert len(found) == min(count, rows) == len(set(found))
-    assert wanted[int(found[0])] <= wanted.min() * 1.001 + 1e-2 * wanted.max()
+    assert np.allclose(Neighbours(table).distances(asked), wanted, rtol=1e-3, atol=1e-2 * wanted.max())
 
 
 def learnt(name, task, numbers):
@@ -84,7 +80,8 @@ def test_only_tasks_of_such_data_with_sound_embeddings_are_compared():
         learnt("old", asked, None),
         learnt("short", asked, [0.0]),
         learnt("text", asked, ["x"] * SIZE),
-        learnt("huge", asked, [1e300] * SIZE),
+        learnt("huge", asked, [1e299] * SIZE),
+        learnt("larger", asked, [10**400] * SIZE),
         learnt("nan", asked, [float("nan")] * SIZE),
         learnt("table", other, embedding(other)),
     ]

@@ -37,8 +37,21 @@ def table(data, **more):
 
 
 def converted(known, asked):
+    found = likely(known, asked)
+    return found if found is None else found[0]
+
+
+def likely(known, asked):
     fields = fields_of(known.schema, asked.schema)
-    return in_known_units(fields, profiles(known.inputs), asked.inputs)
+    return in_known_units(fields, profiles(known.inputs), profiles(asked.inputs))
+
+
+def known_again(known, asked):
+    """Whether a model of one table is not asked about another one."""
+    fields, found = fields_of(known.schema, asked.schema, constants=asked.test is None), likely(known, asked)
+    ways = [] if found is None else [fields, *found]
+    told = told_of(known)
+    return found is None or any(knows(told, asked_of(asked, way, without(way))) for way in ways)
 
 
 def test_columns_in_other_units_are_read_in_the_known_ones():
@@ -63,6 +76,25 @@ def test_the_very_same_rows_in_units_that_nobody_knows_are_refused():
     known, data = table(rows(0, 300)), rows(0, 300)
     asked = table({**data, "heat": data["heat"] * 1.83 + 31.0, "wait": data["wait"] * 1.83 + 31.0})
     assert converted(known, asked) is None
+
+
+def test_a_conversion_that_hardly_moves_a_column_hides_no_row():
+    data = rows(0, 300)
+    data["heat"] = (data["heat"] - data["heat"].mean()).round(2)
+    less = {**data, "heat": data["heat"] * 0.45359237}
+    assert known_again(table(data), table(less))
+
+
+def test_some_of_the_rows_in_one_of_two_conversions_that_would_do():
+    def sized(first, last, factor=1.0):
+        data = rows(first, last)
+        sizes = [np.random.default_rng([7, number]).lognormal(3, 2) for number in range(first, last)]
+        return table({**data, "size": np.round(sizes, 4) * factor})
+
+    known = sized(0, 400)
+    for first in range(0, 250, 25):
+        assert known_again(known, sized(first, first + 150, 1000.0))
+    assert not known_again(known, sized(400, 550, 1000.0))
 
 
 def test_levels_that_are_numbers_in_other_units():
@@ -108,6 +140,38 @@ def test_a_column_of_nearly_one_value_is_its_usual_value():
     assert field.constant == 17.5
 
 
+def test_a_long_value_of_a_constant_column_is_kept_whole():
+    def noted(first, last, **more):
+        levels = [f"{name}: {'a long text about it, ' * 4}" for name in ("one", "two", "three")]
+        data = rows(first, last)
+        return table({**data, "note": np.array([levels[n % 3] for n in range(first, last)], object), **more})
+
+    known = noted(0, 300)
+    level = known.schema.columns[-1].vocabulary[1] if known.schema.columns[-1].name == "note" else None
+    level = level or next(each for each in known.schema.columns if each.name == "note").vocabulary[1]
+    assert len(level) > 40
+    asked = noted(300, 400, note=np.full(100, level, object))
+    [field] = [each for each in fields_of(known.schema, asked.schema) if not each.source]
+    assert field.constant == 1
+
+
+def test_a_constant_is_not_believed_of_a_test_of_its_own():
+    known, data, test = table(rows(0, 300)), rows(300, 400), rows(0, 50)
+    data["heat"] = np.full(100, 17.5)
+    asked = table(data, test=test)
+    assert fields_of(known.schema, asked.schema, constants=asked.test is None) is None
+    assert fields_of(known.schema, asked.schema) is not None
+
+
+def test_a_constant_of_another_format_is_not_read():
+    data = rows(0, 300)
+    percent = np.array([f"{value:.1f} %" for value in data["wait"]], object)
+    known, other = table({**data, "wait": percent}), rows(300, 400)
+    assert next(each for each in known.schema.columns if each.name == "wait").format
+    other["wait"] = np.full(100, 0.4)
+    assert fields_of(known.schema, table(other).schema) is None
+
+
 def test_one_category_may_be_missing_and_rows_are_still_known():
     known, told = table(rows(0, 300)), told_of(table(rows(0, 300)))
     for first, seen in ((300, False), (290, True)):
@@ -130,7 +194,7 @@ def test_other_columns_may_not_be_missing(gone):
     "field",
     [
         Field("f1", "f2"), Field("f1", "f2", (0, 2, -2)), Field("f1", "f2", units=FAHRENHEIT), Field("f1", "", constant=2.5),
-        Field("f1", "", (0, 1), constant=-1),
+        Field("f1", "", constant=-1, levels=3),
     ],
     ids=str,
 )  # fmt: skip
@@ -153,9 +217,11 @@ def test_fields_of_earlier_versions_are_read():
         {}, [], ["a", "b"], {"name": "a", "source": "b", "codes": [], "units": [0.0, 1.0]}, 3,
         {"name": "a", "source": "b", "codes": [], "units": [float("inf"), 1.0]}, {"name": "a", "source": "b", "codes": None},
         {"name": "a", "source": "b", "codes": [], "constant": "much"}, {"name": "a", "source": "b", "codes": [], "units": "x"},
+        {"name": "a", "source": "b", "codes": [float("inf")]}, {"name": "a", "source": "b", "codes": [], "units": [10**400, 0]},
+        {"name": "a", "source": "b", "codes": [], "constant": 10**400},
     ],
     ids=str,
 )  # fmt: skip
 def test_what_is_no_field_is_refused(lie):
-    with pytest.raises((ValueError, LookupError, TypeError, AttributeError)):
+    with pytest.raises((ValueError, LookupError, TypeError, AttributeError, OverflowError)):
         Field.from_json(lie)

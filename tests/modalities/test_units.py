@@ -60,7 +60,7 @@ FAR = [units for units in CONVERSIONS if units.offset or not 0.6 < units.factor 
 
 @pytest.mark.parametrize("units", FAR, ids=str)
 def test_other_rows_in_other_units_are_recognised(units):
-    found = between(profiles(drawn(0)), profiles(converted(drawn(1), units)))
+    found, *_ = between(profiles(drawn(0)), profiles(converted(drawn(1), units)))
     assert set(found) >= {"heat", "stars"}
     back = {name: found[name].back(converted(drawn(2), units)[name]) for name in found}
     for name, values in back.items():
@@ -71,21 +71,28 @@ def test_other_rows_in_other_units_are_recognised(units):
 def test_of_conversions_that_are_alike_that_of_most_columns_is_taken():
     known = {**drawn(0), "large": np.random.default_rng(3).normal(90_000, 20_000, 300)}
     other = converted({**drawn(1), "large": np.random.default_rng(4).normal(90_000, 20_000, 300)}, FAHRENHEIT)
-    assert between(profiles(known), profiles(other)) == dict.fromkeys(known, FAHRENHEIT)
+    assert between(profiles(known), profiles(other))[0] == dict.fromkeys(known, FAHRENHEIT)
+
+
+def test_others_that_would_do_are_told_too():
+    known = {"size": np.random.default_rng(0).lognormal(3, 2, 400)}
+    for seed in range(40):
+        some = np.random.default_rng([1, seed]).permutation(known["size"])[:150] * 1000.0
+        assert {"size": Conversion(1000.0)} in between(profiles(known), profiles({"size": some}))
 
 
 @pytest.mark.parametrize("size", [25, 60, 2000])
 def test_columns_that_are_alike_are_left_alone(size):
     for seed in range(20):
-        assert between(profiles(drawn(seed, 300)), profiles(drawn(seed + 100, size))) == {}
+        assert between(profiles(drawn(seed, 300)), profiles(drawn(seed + 100, size))) == [{}]
 
 
 def test_what_no_conversion_explains_is_left_alone():
     generator = np.random.default_rng(0)
     known, asked = generator.normal(0, 1, 400), generator.normal(70, 1, 400)
-    assert between({"a": profile(known)}, {"a": profile(asked)}) == {}
-    assert between({"a": profile(known)}, {}) == between({}, {"a": profile(asked)}) == {}
-    assert between({"a": ["?"] * 11}, {"a": ()}) == {}
+    assert between({"a": profile(known)}, {"a": profile(asked)}) == [{}]
+    assert between({"a": profile(known)}, {}) == between({}, {"a": profile(asked)}) == [{}]
+    assert between({"a": ["?"] * 11}, {"a": ()}) == [{}]
 
 
 def test_few_numbers_have_no_profile():
@@ -98,8 +105,8 @@ def test_the_same_rows_are_known_in_any_units_and_others_are_not():
     assert same_values(known, profiles(converted(drawn(0), Conversion(0.917, 3.0))))
     assert not same_values(known, profiles(converted(drawn(1), Conversion(0.917, 3.0))))
     assert not same_values({}, {})
-    stars = {"stars": profiles(drawn(0))["stars"]}
-    assert not same_values(stars, stars), "few values say nothing"
+    coarse = {"stars": profiles(drawn(0))["stars"], "age": np.linspace(18, 90, 11).round()}
+    assert not same_values(coarse, coarse), "such values are the same in other rows too"
 
 
 @pytest.mark.parametrize("units", [FAHRENHEIT, Conversion(100.0), Conversion(1 / 2.54)], ids=str)

@@ -44,6 +44,7 @@ LARGEST = Limits(parameters=1e8, flops=2e9, activations=1e8)
 """What a network may cost that is reused: every candidate that stands on it runs it again."""
 LEAST_PROBABILITY = 1e-3
 MOST_ANSWERS = 2**24
+LARGEST_CONSTANT = 2**31
 
 
 class _Taken(Learner):
@@ -186,7 +187,7 @@ class RecalledModel(_Taken):
                 check_states(told.program, replica)
             if broken := LARGEST.broken_by(cost_of(told.program, (told.input,), told.output)):
                 raise ValueError(f"it is too large: {broken}")
-        except (ProgramError, LookupError, ValueError, TypeError, AttributeError) as error:
+        except (ProgramError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise DamagedFile(f"This is no model to recall: {error}.") from error
 
 
@@ -236,6 +237,7 @@ class Field:
         codes: of a category, the model's code for each code of the rows; empty for other columns.
         units: of a number, how it is measured in the rows.
         constant: of a number or a category that the rows do not have, what it is in all of them.
+        levels: of a category that is missing in them, how many codes it could have.
     """
 
     name: str
@@ -243,6 +245,7 @@ class Field:
     codes: tuple[int, ...] = ()
     units: Conversion = SAME
     constant: float | int | None = None
+    levels: int = 0
 
     def of(self, row: Mapping[str, np.ndarray]) -> np.ndarray:
         """The column as the model takes it; codes below zero (missing, unseen) stay as they are."""
@@ -260,25 +263,32 @@ class Field:
         """As a dictionary of plain values."""
         units = None if self.units == SAME else [self.units.factor, self.units.offset]
         told = {"name": self.name, "source": self.source, "codes": list(self.codes), "units": units}
-        return {**told, "constant": "missing" if self.constant != self.constant else self.constant}
+        constant = "missing" if self.constant != self.constant else self.constant
+        return {**told, "constant": constant, "levels": self.levels}
 
     @staticmethod
     def from_json(told: Any) -> Field:
         """The inverse of `to_json`, also of the lists of name, source and codes that it was before.
 
         Raises:
-            ValueError, LookupError, TypeError: it is none.
+            ValueError, LookupError, TypeError, OverflowError: it is none.
         """
         if isinstance(told, list):
             told = dict(zip(("name", "source", "codes"), told, strict=True))
         factor, offset = map(float, told.get("units") or (1.0, 0.0))
         if not (math.isfinite(factor) and math.isfinite(offset) and factor):
             raise ValueError("its units are no units")
-        constant = math.nan if told.get("constant") == "missing" else told.get("constant")
-        if not isinstance(constant, int | float | None):
-            raise ValueError("its constant is no number")
+        constant, levels = told.get("constant"), int(told.get("levels", 0))
+        if constant == "missing":
+            constant = math.nan
+        elif constant is not None and not (
+            isinstance(constant, int | float) and abs(constant) < LARGEST_CONSTANT
+        ):
+            raise ValueError("its constant is no number, or too large")
         codes = tuple(int(code) for code in told["codes"])
-        return Field(str(told["name"]), str(told["source"]), codes, Conversion(factor, offset), constant)
+        return Field(
+            str(told["name"]), str(told["source"]), codes, Conversion(factor, offset), constant, levels
+        )
 
 
 @dataclass(frozen=True)

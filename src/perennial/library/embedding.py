@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from perennial.library.records import LARGEST_NUMBER, Learnt
+from perennial.library.records import Learnt
 from perennial.modalities.columns import USED
 from perennial.task import Task
 
@@ -23,7 +23,7 @@ SIZE = 64
 ROWS, SIDE, PATCH, FILTERS, THUMBNAIL = 256, 16, 5, 24, 4
 NAME_SUMS = 48
 DIGITS = 4
-SMALLEST = 1e-3
+SMALLEST, LARGEST = 1e-3, 1e3
 
 
 def embedding(task: Task) -> list[float]:
@@ -51,18 +51,14 @@ class Neighbours:
     Distances are Euclidean, each number on the scale on which the known ones differ.
 
     Args:
-        keys: what each embedding is of.
         table: `(n, d)`.
 
-    >>> known = Neighbours(["a", "b"], np.array([[0.0, 1.0], [2.0, 1.0]]))
-    >>> known.distances([0.0, 1.0]).round(3)
+    >>> Neighbours(np.array([[0.0, 1.0], [2.0, 1.0]])).distances([0.0, 1.0]).round(3)
     array([0.   , 1.414], dtype=float32)
-    >>> known.nearest([1.9, 1.0], 1)
-    ['b']
     """
 
-    def __init__(self, keys: Sequence[str], table: np.ndarray) -> None:
-        self.keys, table = keys, np.asarray(table, np.float32)
+    def __init__(self, table: np.ndarray) -> None:
+        table = np.asarray(table, np.float32)
         self._scale = np.maximum(table.std(axis=0), SMALLEST) * math.sqrt(table.shape[1])
         self._table = table / self._scale
         self._squares = np.einsum("nd,nd->n", self._table, self._table)
@@ -76,18 +72,6 @@ class Neighbours:
         row = np.asarray(asked, np.float32) / self._scale
         squares = self._squares - 2.0 * (self._table @ row) + row @ row
         return np.sqrt(np.maximum(squares, 0.0))
-
-    def nearest(self, asked: Sequence[float], count: int) -> list[str]:
-        """The keys of the nearest so many, the nearest first.
-
-        Args:
-            asked: `(d,)`.
-            count: at most.
-        """
-        apart = self.distances(asked)
-        count = min(count, len(apart))
-        first = np.argpartition(apart, count - 1)[:count]
-        return [self.keys[place] for place in first[np.argsort(apart[first], kind="stable")]]
 
 
 def nearness(known: Sequence[Learnt], task: Task) -> dict[str, float]:
@@ -104,14 +88,14 @@ def nearness(known: Sequence[Learnt], task: Task) -> dict[str, float]:
     usable = {key: numbers for key, numbers in told.items() if _is_embedding(numbers)}
     if not asked or not usable:
         return {}
-    neighbours = Neighbours(list(usable), np.array(list(usable.values())))
+    neighbours = Neighbours(np.array(list(usable.values())))
     return dict(zip(usable, neighbours.distances(asked).tolist(), strict=True))
 
 
 def _is_embedding(numbers: object) -> bool:
     if not isinstance(numbers, list) or len(numbers) != SIZE:
         return False
-    return all(isinstance(number, int | float) and abs(number) < LARGEST_NUMBER for number in numbers)
+    return all(isinstance(number, int | float) and abs(number) < LARGEST for number in numbers)
 
 
 def _of_images(images: np.ndarray) -> np.ndarray:

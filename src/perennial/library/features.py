@@ -41,7 +41,7 @@ from perennial.library.seen import Asked, asked_of, knows, told_of
 from perennial.library.transfer import MOST_ROWS, transferability
 from perennial.library.translation import fields_of, in_known_units, without
 from perennial.modalities import codec_from_json
-from perennial.modalities.units import SAME
+from perennial.modalities.units import SAME, profiles
 from perennial.primitives import vocabulary
 from perennial.task import Task
 from perennial.weights import Weights
@@ -52,6 +52,7 @@ MOST_READ, MOST_ASKED, BEST = 200, 24, 3
 MOST_REPLICAS, ROWS_ASKED, LARGEST_BYTES = 3, 12_000, 16 * 2**20
 FEATURES = "features"
 ALIKE = 1  # digits of a distance that count
+MOST_WAYS = 16
 
 
 @dataclass(frozen=True)
@@ -193,49 +194,61 @@ def parts_for(library: Library, task: Task, seconds: float = math.inf) -> list[P
 
     headers.sort(key=order)
     found: list[Part] = []
-    hashes: dict[tuple[Field, ...], Asked] = {}
+    asking = _Asking(task)
     for header in headers[:MOST_READ]:
         if len(found) >= MOST_ASKED or time.monotonic() >= end:
             break
         try:
-            parts = _parts(library, header, names.get(header.id, header.id[:SHORT]), task, hashes)
+            parts = _parts(library, header, names.get(header.id, header.id[:SHORT]), asking)
             for part in parts:
                 check(part, task.input_type)
-        except (DamagedFile, ProgramError, LookupError, ValueError, TypeError, AttributeError):
+        except (DamagedFile, ProgramError, LookupError, ValueError, TypeError, AttributeError, OverflowError):
             continue
         found.extend(parts)
     return found[:MOST_ASKED]
 
 
-def _parts(
-    library: Library, header: Header, name: str, task: Task, hashes: dict[tuple[Field, ...], Asked]
-) -> list[Part]:
+class _Asking:
+    """A task that asks many records: what they all look at is computed once."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.profiles = profiles(task.inputs) if task.modality == "table" else {}
+        self._asked: dict[tuple[Field, ...], Asked] = {}
+
+    def knows(self, told: Mapping[str, Any], columns: tuple[Field, ...]) -> bool:
+        """Whether a record has learnt from its rows, read by these fields."""
+        if columns not in self._asked:
+            if len(self._asked) >= MOST_WAYS:
+                self._asked.clear()
+            self._asked[columns] = asked_of(self.task, columns, without(columns))
+        return knows(told, self._asked[columns])
+
+
+def _parts(library: Library, header: Header, name: str, asking: _Asking) -> list[Part]:
     """A record on its way into a study; nothing where it does not take the rows of the task, or has learnt from them. Where
-    numbers seem to be measured in other units there are two, with the rows as they are and with those that it would know.
+    numbers seem to be measured in other units there are two, with those that it would know and with the rows as they are.
 
     Args:
         library, header, name: of the record.
-        task: that asks.
-        hashes: of its rows, by the fields that they were read by; more are added.
+        asking: the task.
     """
-    record = Record.from_bytes(library.store.get(header.id))
+    record, task = Record.from_bytes(library.store.get(header.id)), asking.task
+    likely: list[tuple[Field, ...]] = [()]
+    plain: tuple[Field, ...] = ()
     if task.modality == "table":
-        fields = fields_of(codec_from_json(record.details["codec"]), task.schema)
+        fields = fields_of(codec_from_json(record.details["codec"]), task.schema, constants=task.test is None)
         if fields is None:
             return []
-        known = record.details.get("profiles", {})
-        converted = in_known_units(fields, known, task.inputs)
+        converted = in_known_units(fields, record.details.get("profiles", {}), asking.profiles)
         if converted is None:
             return []
-        ways = list(dict.fromkeys([converted, fields]))
-    else:
-        ways = [()]
-    for columns in ways:
-        if columns not in hashes:
-            hashes[columns] = asked_of(task, columns, without(columns))
-        if knows(record.details["seen"], hashes[columns]):
-            return []
-    found = [_part(library, record, name, task.rows, columns) for columns in ways]
+        plain, likely = fields, converted
+    if any(asking.knows(record.details["seen"], columns) for columns in dict.fromkeys([plain, *likely])):
+        return []
+    found = [
+        _part(library, record, name, task.rows, columns) for columns in dict.fromkeys([likely[0], plain])
+    ]
     return [part for part in found if part is not None]
 
 

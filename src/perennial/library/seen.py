@@ -25,7 +25,7 @@ from perennial.modalities.columns import MISSING
 from perennial.modalities.units import to_digits
 from perennial.task import Task
 
-MOST = 2**14
+MOST, MOST_HASHES = 2**14, 2**19
 BITS = 32
 SHIFT = np.uint64(64 - BITS)
 ROWS_SHARED, CHANCE, FEWEST_COMPARED = 0.01, 1.5, 10
@@ -63,20 +63,21 @@ class Asked:
 
 
 def asked_of(task: Task, fields: Sequence[Field] = (), without: Mapping[str, int] | None = None) -> Asked:
-    """The rows of a task, and of its own test, in the words of a record.
+    """The rows of a task, and of its own test, in the words of a record; of very many a sample.
 
     Args:
         task: that asks.
         fields: where the columns of a record come from in its rows; none for those of the same names.
         without: of categories that its rows do not have, how many codes there are: a row is asked for with each of them.
     """
+    names, sizes = list(without or ()), [range(MISSING, levels) for levels in (without or {}).values()]
+    codes = [dict(zip(names, each, strict=True)) for each in itertools.product(*sizes)]
     parts = [task.inputs, *([task.test.inputs] if task.test is not None else [])]
+    parts = [_sample(part, MOST_HASHES // len(codes)) for part in parts]
     if fields:
         parts = [{field.name: field.of(part) for field in fields} for part in parts]
     rounded = [_rounded(part) for part in parts]
     exact = [part for part, other in zip(parts, rounded, strict=True) if _differs(part, other)]
-    names, sizes = list(without or ()), [range(MISSING, levels) for levels in (without or {}).values()]
-    codes = [dict(zip(names, each, strict=True)) for each in itertools.product(*sizes)]
 
     def hashes(part: Mapping[str, np.ndarray]) -> np.ndarray:
         found = [
@@ -86,6 +87,14 @@ def asked_of(task: Task, fields: Sequence[Field] = (), without: Mapping[str, int
         return np.unique(np.concatenate(found))
 
     return Asked(tuple(map(hashes, (*rounded, *exact))), len(codes))
+
+
+def _sample(part: Mapping[str, np.ndarray], most: int) -> Mapping[str, np.ndarray]:
+    rows = len(next(iter(part.values())))
+    if rows <= most:
+        return part
+    chosen = np.sort(np.random.default_rng(0).permutation(rows)[:most])
+    return {name: column[chosen] for name, column in part.items()}
 
 
 def _differs(part: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
@@ -114,7 +123,7 @@ def knows(told: Mapping[str, Any], asked: Asked) -> bool:
     """
     try:
         known, chance = _numbers(told["sketch"]), CHANCE * float(told["twins"])
-    except (LookupError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError, OverflowError) as error:
         raise DamagedFile(f"A record does not say what it has seen: {error}.") from error
     most = max(ROWS_SHARED, chance) / asked.ways
     return any(shared(known, hashes) > most for hashes in asked.hashes)

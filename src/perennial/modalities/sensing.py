@@ -111,9 +111,9 @@ def _nothing(
         return replace(base, kind="empty", reason="every cell is missing")
     if base.missing:
         return None
+    usual = str(distinct[int(sizes.argmax())])
     if base.unique == 1:
-        return replace(base, kind="constant", reason="one value in every row")
-    usual = str(distinct[int(sizes.argmax())])[:40]
+        return replace(base, kind="constant", examples=(usual,), reason="one value in every row")
     exceptions = rows - int(sizes.max())
     if rows < 50 or exceptions > max(1, min(5, EXCEPTIONS * rows)):
         return None

@@ -17,17 +17,17 @@ LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 FEWEST = 25
 APART, CLOSE, CLOSER, AS_NEAR = 0.25, 0.15, 0.5, 0.05
 NEAREST = 7
-EXACT = 1e-6
+EXACT, FINE, ROUNDING = 1e-6, 1e4, 1e-12
 DIGITS = 9
 
 SAME_MEASURE = (
     1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e9,  # prefixes, per cent, hectares
-    7.0, 12.0, 24.0, 30.4375, 52.1775, 60.0, 365.25, 3600.0, 86400.0,  # time, dozens
+    7.0, 12.0, 24.0, 365.25 / 12, 365.25 / 7, 60.0, 365.25, 3600.0, 86400.0,  # time, dozens
     2.54, 0.3048, 0.9144, 1.609344, 1.852,  # inch, foot, yard, mile, nautical mile
     0.09290304, 0.40468564224, 2.589988110336,  # square foot, acre, square mile
     28.349523125, 0.45359237,  # ounce, pound
     3.785411784, 4.54609,  # gallons
-    4.184, 0.745699872, 6.894757293, 1.8,  # calorie, horsepower, psi, degrees without their zero
+    4.184, 0.74569987158227022, 6.894757293, 1.8,  # calorie, horsepower, psi, degrees without their zero
     1024.0, 1024.0**2, 1024.0**3, 180.0 / math.pi,  # bytes, degrees of an angle
 )  # fmt: skip
 
@@ -92,10 +92,11 @@ def profile(values: np.ndarray) -> tuple[float, ...]:
 
 def between(
     known: Mapping[str, Sequence[float]], asked: Mapping[str, Sequence[float]]
-) -> dict[str, Conversion]:
+) -> list[dict[str, Conversion]]:
     """For each column the conversion after which it is distributed alike; none for those that are so as they are, or never.
 
-    Where several would do, such as `1.8 x` and `1.8 x + 32` for large numbers, it is that which would do for most columns.
+    Where several would do, such as `1.8 x` and `1.8 x + 32` for large numbers, the first answer has that which would do for
+    most columns, and there is an answer more for each of the others, wherever it would do.
 
     Args:
         known, asked: of `profile`, by column.
@@ -104,16 +105,22 @@ def between(
     ...     return profile(factor * np.random.default_rng(seed).normal(15, 8, 500) + offset)
     >>> known = {"oven": drawn(0, 20.0, 0.0), "room": drawn(0, 1.0, 0.0), "rate": drawn(2, 1.0, 0.0)}
     >>> asked = {"oven": drawn(1, 36.0, 32.0), "room": drawn(1, 1.8, 32.0), "rate": drawn(3, 1.0, 0.0)}
-    >>> {name: str(units) for name, units in between(known, asked).items()}
+    >>> {name: str(units) for name, units in between(known, asked)[0].items()}
     {'oven': '1.8 x + 32', 'room': '1.8 x + 32'}
     """
-    likely = {
+    found = {
         name: _likely(np.array(known[name]), np.array(asked[name]))
         for name in known
         if len(known[name]) == len(asked.get(name, ())) == len(LEVELS)
     }
-    votes = Counter(conversion for found in likely.values() for conversion in found)
-    return {name: max(found, key=votes.__getitem__) for name, found in likely.items() if found}
+    likely = {name: conversions for name, conversions in found.items() if conversions}
+    votes = Counter(conversion for conversions in likely.values() for conversion in conversions)
+    best = {name: max(conversions, key=votes.__getitem__) for name, conversions in likely.items()}
+    others = [
+        {name: other if other in conversions else best[name] for name, conversions in likely.items()}
+        for other in votes
+    ]
+    return [best, *(answer for answer in others if answer != best)]
 
 
 def _likely(known: np.ndarray, asked: np.ndarray) -> list[Conversion]:
@@ -123,23 +130,26 @@ def _likely(known: np.ndarray, asked: np.ndarray) -> list[Conversion]:
     def distance(units: Conversion) -> float:
         return float(np.sort(np.abs(units.back(asked) - known))[:NEAREST].mean()) / width
 
-    distances = {each: distance(each) for each in (SAME, *CONVERSIONS)}
-    nearest = min(distances.values())
-    if distances[SAME] <= APART or nearest > min(CLOSE, CLOSER * distances[SAME]):
+    as_they_are = distance(SAME)
+    if not as_they_are > APART:
         return []
-    near = [each for each, distance in distances.items() if each != SAME and distance <= nearest + AS_NEAR]
+    distances = {each: distance(each) for each in CONVERSIONS}
+    nearest = min(distances.values())
+    if nearest > min(CLOSE, CLOSER * as_they_are):
+        return []
+    near = [each for each, apart in distances.items() if apart <= nearest + AS_NEAR]
     return sorted(near, key=distances.__getitem__)
 
 
 def same_values(known: Mapping[str, Sequence[float]], asked: Mapping[str, Sequence[float]]) -> bool:
-    """Whether profiles are of the very same rows: each is the other one after a line, to six digits, and some say more than
-    that a column has few values.
+    """Whether profiles are of the very same rows: each is the other one after a line, to six digits, and one at least is too
+    fine for that to be chance.
 
     >>> told = profile(np.random.default_rng(0).normal(size=500))
     >>> same_values({"a": told}, {"a": [3.7 * value + 1 for value in told]}), same_values({"a": told}, {"a": np.cbrt(told)})
     (True, False)
     """
-    telling = False
+    fine = False
     for name, one in known.items():
         one, other = np.array(one), np.array(asked.get(name, ()))
         if len(one) != len(LEVELS) or one.shape != other.shape:
@@ -148,10 +158,23 @@ def same_values(known: Mapping[str, Sequence[float]], asked: Mapping[str, Sequen
         if not all(widths):
             continue
         apart = np.abs((one - one[0]) / widths[0] - (other - other[0]) / widths[1])
-        if apart.max() > EXACT:
+        if not apart.max() <= EXACT:
             return False
-        telling = telling or len(set(one.tolist())) >= len(LEVELS) - 2
-    return telling
+        fine = fine or abs(widths[0]) > FINE * _grain(one)
+    return bool(fine)
+
+
+def _grain(values: np.ndarray) -> float:
+    """The largest power of ten that all values are multiples of, nearly.
+
+    >>> _grain(np.array([12.5, 3.75])), _grain(np.array([1000.0, 2500.0])), _grain(np.array([1e-30, np.pi])) < 1e-8
+    (0.01, 100.0, True)
+    """
+    for digits in range(-9, 10):
+        scaled = values * 10.0**digits
+        if np.abs(scaled - np.rint(scaled)).max() <= ROUNDING * np.abs(scaled).max():
+            return 10.0**-digits
+    return 0
 
 
 def same_levels(known: Sequence[str], asked: Sequence[str]) -> dict[str, str]:
