@@ -1,8 +1,12 @@
 """The end of a study: what it keeps on disk, and that it can still go on."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from perennial import closing, doctor, grow
+from perennial.assembly import Candidate
 from perennial.history import History
 from perennial.model import Model
 from perennial.storages import SQLite
@@ -62,3 +66,47 @@ def test_a_study_that_was_tidied_goes_on(ended, examples):
     assert len(after.records) > len(before.records) and after.chosen["confirmed"]
     assert model.result["trials"] == len(after.records)
     assert doctor._study(folder)[0]
+
+
+# -- what can be tested in time ----------------------------------------------------------------------------------------
+
+
+def answer(replicas=10):
+    blobs = tuple(bytes([number]) for number in range(replicas))
+    return Candidate("ensemble", "program", blobs, np.arange(3), np.zeros(3), 0.5, 0.5)
+
+
+class Ending:
+    """A study before its test, whose workers take a tenth of a second to load, and a millisecond a row."""
+
+    def __init__(self, left, rows, deterministic=False, workers=2):
+        self.clock, self.sealed = SimpleNamespace(left=left), SimpleNamespace(rows=rows)
+        self.deterministic, self.workers, self.stopping, self.told = deterministic, workers, None, []
+
+    def call(self, function, arguments):
+        assert function == "pace" and arguments == {"source": "program", "blob": b"\x00"}
+        return 0.1, 0.001
+
+    def emit(self, kind, **data):
+        self.told.append((kind, data["text"]))
+
+
+@pytest.mark.parametrize(
+    "left, rows, kept",
+    [(100.0, 10_000, 10), (closing.SECONDS_AFTER_TEST + 16.0, 10_000, 3), (3.0, 10_000, 1), (-1.0, 10_000, 1), (3.0, 1_000, 10)],
+)  # fmt: skip
+def test_the_model_is_one_that_can_be_tested_in_the_time_that_is_left(left, rows, kept):
+    study = Ending(left, rows)
+    found = closing.affordable(study, answer())
+    assert found.replicas == answer().replicas[:kept] and found.value == 0.5
+    assert [text.split(": ")[1] for _, text in study.told] == (
+        [f"the model has the first {kept} of them"] if kept < 10 else []
+    )
+
+
+def test_a_budget_of_trials_keeps_all_of_it():
+    assert len(closing.affordable(Ending(0.0, 10_000, deterministic=True), answer()).replicas) == 10
+
+
+def test_one_replica_stays():
+    assert len(closing.affordable(Ending(0.0, 10_000), answer(1)).replicas) == 1

@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from perennial.errors import Diverged
-from perennial.evaluate import Bench, derive_seed, evaluate, overfit, predict, unpack_array
+from perennial.evaluate import Bench, derive_seed, evaluate, overfit, pace, predict, unpack_array
 from perennial.metrics import resolve
 from perennial.protocol import Protocol
 from perennial.task import Task
@@ -80,6 +80,12 @@ def test_fold_models_predict_as_their_mean(bench):
     alone = [predict(bench, source=LINEAR, blobs=(blob,), inputs=bench.task.inputs) for blob in outcome.blobs]
     together = predict(bench, source=LINEAR, blobs=outcome.blobs, inputs=bench.task.inputs)
     assert np.allclose(together, np.mean(alone, axis=0))
+
+
+def test_loading_and_rows_are_timed_apart(bench, monkeypatch):
+    blob, seconds = evaluate(bench, source=LINEAR, seed=0).blobs[0], iter([0.0, 2.0, 2.6])
+    monkeypatch.setattr("perennial.evaluate.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    assert pace(bench, source=LINEAR, blob=blob) == (2.0, pytest.approx(0.6 / 200))
 
 
 def test_predictions_that_are_no_numbers_are_a_divergence(bench):

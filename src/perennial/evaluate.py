@@ -31,6 +31,7 @@ from perennial.weights import Weights
 
 SMALLEST_TRAINING_SET = 50
 TRAIN_SCORE_ROWS = 5_000
+PACE_ROWS = 300
 FITTING_SHARE = 0.85  # the rest is for the predictions
 NETWORK_SHARE = 0.97  # a network keeps time for them by itself
 
@@ -164,6 +165,19 @@ def predict(
     replicas = tuple(Weights.from_bytes(blob) for blob in blobs)
     model = Model(parse(source, vocabulary()), replicas, bench.task.schema)
     return model.predict_values(inputs)
+
+
+def pace(bench: Bench, *, source: str, blob: bytes) -> tuple[float, float]:
+    """What a set of weights takes to be loaded and asked about its first row, and what each further row takes, in seconds."""
+    from perennial.model import Model
+
+    start = time.monotonic()
+    model = Model(parse(source, vocabulary()), (Weights.from_bytes(blob),), bench.task.schema)
+    first, more = (bench.task.take(np.arange(min(rows, bench.task.rows))).inputs for rows in (1, PACE_ROWS))
+    model.predict_values(first)
+    loaded = time.monotonic()
+    model.predict_values(more)
+    return loaded - start, (time.monotonic() - loaded) / min(PACE_ROWS, bench.task.rows)
 
 
 def transferability_of(bench: Bench, *, part: Part, seed: int) -> float | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from perennial import assembly, ensemble, metrics
 from perennial.assembly import Candidate, Member
 from perennial.baseline import baseline_programs
-from perennial.closing import baseline_candidate, judge, predicted, remember, save, stored_model
+from perennial.closing import affordable, baseline_candidate, judge, predicted, remember, save, stored_model
 from perennial.confirmation import confirm
 from perennial.errors import UsageError, WorkerError
 from perennial.evaluate import Bench, evaluate, pack_array
@@ -467,7 +468,7 @@ def assemble(study: Study, members: list[Member], baseline: Candidate) -> Candid
         study.emit("ensemble", members=shares, value=answer.value, program=answer.source)
     answer, calibration = assembly.calibrated(answer, target, study.task.problem in ("binary", "multiclass"))
     decision = ensemble.threshold(study.metric, answer.predictions, target[answer.rows])
-    answer = Candidate(**{**answer.__dict__, "decision": decision})
+    answer = affordable(study, replace(answer, decision=decision))
     study.emit("calibration", **calibration, decision=decision)
     study.emit(
         "chosen",
