@@ -188,3 +188,11 @@ def test_what_cannot_be_read_is_passed_over(empty):
     )  # fmt: skip
     empty.store.commit(batch)
     assert {ids[0], ids[2]} <= {each.record for each in suggest(empty, task, space_of(task))}
+
+
+def test_a_table_with_the_same_figures_is_not_said_to_be_the_same_data(empty):
+    solved(empty, table(seed=0), 0.7)
+    other, same = table(seed=1), table(seed=0)
+    [told, *_], [known, *_] = (suggest(empty, each, space_of(each)) for each in (other, same))
+    assert 0 < told.distance and "the same data" not in told.reason
+    assert known.distance == 0 and "the same data" in known.reason

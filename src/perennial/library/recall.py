@@ -32,6 +32,7 @@ NEIGHBOURS = 8
 MOST, FEWEST = 6, 1
 HELPED_BEFORE, DID_NOT_BEFORE = 2.0, 2.0
 SAME_TYPES = 0.25
+SMALLEST_DISTANCE = 1e-6
 LARGEST_FIGURE = 1e6
 FAMILIES = {
     "binary": "classes", "multiclass": "classes", "multilabel": "labels", "regression": "numbers",
@@ -132,10 +133,10 @@ def _distances(known: Sequence[Learnt], task: Task) -> list[tuple[float, Learnt]
     distances = []
     for learnt, distance in zip(known, apart, strict=True):
         distance = (distance + near.get(learnt.fingerprint, distance)) / 2.0
+        same = (learnt.input, learnt.output) == (str(task.input_type), str(task.output_type))
+        distance = max(distance * (SAME_TYPES if same else 1.0), SMALLEST_DISTANCE)
         if learnt.fingerprint == task.fingerprint:
             distance = 0.0
-        elif (learnt.input, learnt.output) == (str(task.input_type), str(task.output_type)):
-            distance *= SAME_TYPES
         distances.append((float(distance), learnt))
     return distances
 
