@@ -22,21 +22,13 @@ def ended(tmp_path_factory, examples):
     return folder, model
 
 
-def history_of(folder):
-    storage = SQLite(folder, mode="ro")
-    try:
-        return History.of(storage.events())
-    finally:
-        storage.close()
-
-
 def blobs_of(folder):
     return {path.name for path in (folder / "blobs").rglob("*") if path.is_file()}
 
 
 def test_weights_of_trials_that_are_not_needed_are_let_go(ended):
     folder, _ = ended
-    history = history_of(folder)
+    history = History.read(folder)
     scored = history.scored
     kept = {record.trial.number for record in history.records if record.weights}
     assert scored[0].trial.number in kept and kept <= {scored[0].trial.number, *history.chosen["members"]}
@@ -60,9 +52,9 @@ def test_what_is_left_is_whole_and_predicts(ended, examples):
 
 def test_a_study_that_was_tidied_goes_on(ended, examples):
     folder, _ = ended
-    before = history_of(folder)
+    before = History.read(folder)
     model = grow(examples / "penguins.csv", "species", seconds=24, workers=2, out=folder)
-    after = history_of(folder)
+    after = History.read(folder)
     assert len(after.records) > len(before.records) and after.chosen["confirmed"]
     assert model.result["trials"] == len(after.records)
     assert doctor._study(folder)[0]

@@ -60,14 +60,6 @@ class Backwards(Doing):
             yield Found(found.program, 9 - found.cost, found.satisfied, self.name)
 
 
-def history_of(folder):
-    storage = SQLite(folder, mode="ro")
-    try:
-        return History.of(storage.events())
-    finally:
-        storage.close()
-
-
 def grown(folder, *engines, pairs=PAIRS, seconds=60.0, **more):
     task = Task.from_examples(pairs, test=more.pop("test", ()))
     return programming.grow_program(
@@ -90,11 +82,11 @@ def test_an_interruption_keeps_what_was_found_and_the_same_call_goes_on(tmp_path
 
     model = grown(tmp_path / "s", Doing(ECHO, then=stop), seconds=60)
     assert model.result["interrupted"] and model.result["examples"]["right"] == 2
-    assert history_of(tmp_path / "s").interrupted and history_of(tmp_path / "s").finished is None
+    assert History.read(tmp_path / "s").interrupted and History.read(tmp_path / "s").finished is None
     assert Model.load(tmp_path / "s" / "best")("q") == "q"
     again = grown(tmp_path / "s", Doing(), seconds=60)
     assert not again.result["interrupted"] and again.result["examples"]["right"] == 2
-    assert history_of(tmp_path / "s").finished is not None
+    assert History.read(tmp_path / "s").finished is not None
 
 
 def test_handlers_of_signals_are_given_back(tmp_path):
@@ -110,7 +102,7 @@ def test_a_crash_loses_nothing_that_was_found(tmp_path):
     with pytest.raises(RuntimeError):
         grown(tmp_path / "s", Doing(ECHO, then=crash))
     assert Model.load(tmp_path / "s" / "best")("q") == "q"
-    told = history_of(tmp_path / "s").found
+    told = History.read(tmp_path / "s").found
     assert [(entry["value"], entry["engine"]) for entry in told] == [(0.5, "doing")]
     assert grown(tmp_path / "s", Doing()).program is ECHO
 
@@ -121,7 +113,7 @@ def test_seconds_of_all_sessions_count(tmp_path):
 
     with pytest.raises(RuntimeError):
         grown(tmp_path / "s", Doing(ECHO, then=crash), seconds=50)
-    spent, left = history_of(tmp_path / "s").seconds_spent, []
+    spent, left = History.read(tmp_path / "s").seconds_spent, []
 
     def look(budget):
         left.append(budget.left)
@@ -148,9 +140,9 @@ def test_a_finished_study_goes_on_when_it_is_given_more_time(tmp_path):
 def test_the_test_is_asked_once_and_not_after_an_interruption(tmp_path):
     rows = [{"input": "p", "output": "p"}, {"input": "q", "output": "z"}]
     model = grown(tmp_path / "s", Doing(ECHO, then=interrupt), test=rows, seconds=60)
-    assert model.result["test"] is None and not history_of(tmp_path / "s").opened
+    assert model.result["test"] is None and not History.read(tmp_path / "s").opened
     model = grown(tmp_path / "s", Doing(), test=rows, seconds=60)
-    assert model.result["test"]["value"] == 0.5 and history_of(tmp_path / "s").opened
+    assert model.result["test"]["value"] == 0.5 and History.read(tmp_path / "s").opened
     again = grown(tmp_path / "s", Doing(TABLE), test=rows, seconds=200)
     assert again.result["examples"]["right"] == 4 and again.result["test"] is None, (
         "it was of another program"
@@ -175,7 +167,7 @@ def test_an_answer_to_a_question_is_kept(tmp_path):
     pairs, test = [("a", "a")], ["q", "r", "s"]
     with pytest.raises(RuntimeError):
         grown(tmp_path / "s", Doing(ECHO, *CONSTANTS, upper), pairs=pairs, test=test, ask=ask)
-    assert history_of(tmp_path / "s").answers[0]["output"] == "z"
+    assert History.read(tmp_path / "s").answers[0]["output"] == "z"
     model = grown(tmp_path / "s", Doing(ECHO, *CONSTANTS), pairs=pairs, test=test)
     assert model.result["examples"]["all"] == 2
 
@@ -208,7 +200,7 @@ def test_an_answer_of_another_type_is_asked_for_again(tmp_path, wrong):
         tmp_path / "s", Doing(ECHO, *CONSTANTS), pairs=[("a", "a")], test=["q"],
         ask=lambda inputs, said: next(replies),
     )  # fmt: skip
-    history = history_of(tmp_path / "s")
+    history = History.read(tmp_path / "s")
     assert len(history.answers) == 1 and "is to be Text" in history.verdicts[0]["text"]
     assert model.result["examples"] == {"right": 2, "all": 2, "missed": []}
 
@@ -320,7 +312,7 @@ def test_a_formula_that_was_interrupted_goes_on(tmp_path, monkeypatch):
         patched.setattr(formula_search, "STAGES", (stop,))
         model = symbolic_regression.grow_formula(task, seconds=60, out=tmp_path / "f")
     assert model.result["interrupted"] and not model.result["exact"]
-    assert history_of(tmp_path / "f").found[0]["value"] > 0.5
+    assert History.read(tmp_path / "f").found[0]["value"] > 0.5
     again = symbolic_regression.grow_formula(task, seconds=60, out=tmp_path / "f")
     assert again.result["exact"] and not again.result["interrupted"]
     stored = symbolic_regression.grow_formula(task, seconds=60, out=tmp_path / "f")

@@ -11,7 +11,6 @@ from perennial.history import History
 from perennial.lang import Int, Lambda, Literal, Text, Var
 from perennial.library import Library
 from perennial.model import Model
-from perennial.storages import SQLite
 from perennial.synthesis.base import Budget, Engine, Examples, Found, answers, same_value
 from perennial.task import Task
 
@@ -50,7 +49,7 @@ def test_a_study_is_on_disk_and_the_same_call_gives_it_back(tmp_path):
     model = pn.grow(Task.from_examples(NAMES), seconds=20, out=tmp_path / "s")
     again = pn.grow(Task.from_examples(NAMES), seconds=20, out=tmp_path / "s")
     assert again.program is model.program and again.result == model.result
-    history = History.of(SQLite(tmp_path / "s", mode="ro").events())
+    history = History.read(tmp_path / "s")
     assert history.finished["result"]["program"] == model.result["program"]
     assert history.chosen["kind"] == "program" and history.baselines[0]["name"] == "constant"
     assert Model.load(tmp_path / "s" / "best")("Emmy Noether") == "Noether"

@@ -13,7 +13,6 @@ from perennial.library import Card, Library, Record, features
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.spaces import Limits
-from perennial.storages import SQLite
 from perennial.trainers import Batch, resolve
 from perennial.weights import Weights
 from perennial.workflow import grow_study
@@ -199,9 +198,7 @@ def test_a_later_task_of_such_images_tries_it(library, tmp_path):
     with Library(library) as opened:
         assert [part.kind for part in features.parts_for(opened, asked)] == ["solution"]
     grown(asked, library, tmp_path / "s", trials=3)
-    storage = SQLite(tmp_path / "s")
-    history = History.of(storage.events())
-    storage.close()
+    history = History.read(tmp_path / "s")
     assert history.suggestions[0]["role"] == "whole"
     tried = [record for record in history.records if "recalled(" in record.source]
     assert tried and all(record.trial.status == "scored" for record in tried)
@@ -336,18 +333,14 @@ def test_a_table_in_other_units_is_read_in_those_of_the_model(prices, tmp_path):
     assert [part.units for part in parts] == ["1.8 x + 32", ""]
     assert [part.units for part, _ in ranked] == ["1.8 x + 32"], "of one record the way that tells more"
     grown(asked, place, tmp_path / "s", trials=3)
-    storage = SQLite(tmp_path / "s")
-    suggestions = History.of(storage.events()).suggestions
-    storage.close()
+    suggestions = History.read(tmp_path / "s").suggestions
     assert "1.8 x + 32" in suggestions[0]["reason"]
 
 
 def test_recipes_stand_on_what_is_known(prices, tmp_path):
     place = shutil.copytree(prices, tmp_path / "library")
     grown(table(60, 5), place, tmp_path / "s", trials=2)
-    storage = SQLite(tmp_path / "s")
-    suggestions = History.of(storage.events()).suggestions
-    storage.close()
+    suggestions = History.read(tmp_path / "s").suggestions
     roles = [each["role"] for each in suggestions]
     assert roles[:3] == ["whole", "whole", "recipe"]
     assert "by the recipe of prices/recipe-" in suggestions[1]["reason"]

@@ -14,7 +14,6 @@ from perennial.library.recall import RECIPE
 from perennial.metrics import resolve
 from perennial.remembering import _as_good
 from perennial.spaces import Genotype
-from perennial.storages import SQLite
 from perennial.trial import Trial
 
 
@@ -24,14 +23,6 @@ def table(seed, rows=150):
     return Task.from_data(
         {"x": x, "z": z, "y": np.where(x * z + 0.2 * x > 0, "up", "down")}, "y", name=f"table {seed}"
     )
-
-
-def history(folder):
-    storage = SQLite(folder, mode="ro")
-    try:
-        return History.of(storage.events())
-    finally:
-        storage.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +46,7 @@ def two(tmp_path_factory):
 
 def test_the_first_study_has_nothing_to_recall_and_leaves_recipes(two):
     folder, (first, _) = two
-    assert history(folder / "s1").recalled["suggestions"] == [] and first.result["reused"] == []
+    assert History.read(folder / "s1").recalled["suggestions"] == [] and first.result["reused"] == []
     assert first.result["kept"] == ["table-1/solution@1"]
     with Library(folder / "library") as library:
         assert ("table-1/recipe-1", 1) in library.store.names()
@@ -63,7 +54,7 @@ def test_the_first_study_has_nothing_to_recall_and_leaves_recipes(two):
 
 def test_the_second_tries_what_did_well_after_the_first_openers(two):
     folder, (_, second) = two
-    told = history(folder / "s2")
+    told = History.read(folder / "s2")
     suggestions = told.recalled["suggestions"]
     assert suggestions and all("table 1" in each["reason"] for each in suggestions)
     tried = [dict(record.trial.genotype) for record in told.records]
@@ -76,7 +67,7 @@ def test_the_second_tries_what_did_well_after_the_first_openers(two):
 
 def test_what_became_of_a_suggestion_is_evidence_good_or_bad(two):
     folder, _ = two
-    told, task = history(folder / "s2"), table(2)
+    told, task = History.read(folder / "s2"), table(2)
     with Library(folder / "library") as library:
         proofs = [each for each in library.store.evidence(task=task.fingerprint) if each.study == "s2"]
     own = [each for each in told.suggestions if each["scratch"] is not None]
@@ -135,7 +126,7 @@ def test_a_study_that_has_ended_can_be_kept_later(tmp_path):
     assert first.result["kept"] == []
     for _ in range(2):
         grow(table(5), **settings, library=tmp_path / "library")
-    assert [entry["name"] for entry in history(tmp_path / "s").kept] == ["table-5/solution@1"]
+    assert [entry["name"] for entry in History.read(tmp_path / "s").kept] == ["table-5/solution@1"]
     with Library(tmp_path / "library") as library:
         assert ("table-5/recipe-1", 1) in library.store.names()
 
@@ -145,7 +136,7 @@ def test_a_study_is_kept_once_in_each_of_two_libraries(tmp_path):
     grow(table(5), **settings, library=tmp_path / "one")
     for _ in range(2):
         grow(table(5), **settings, library=tmp_path / "other")
-    places = [entry["library"] for entry in history(tmp_path / "s").kept]
+    places = [entry["library"] for entry in History.read(tmp_path / "s").kept]
     assert len(places) == 2 and len(set(places)) == 2
     with Library(tmp_path / "other") as library:
         assert len(library.store.evidence()) == len(Library(tmp_path / "one").store.evidence())
@@ -155,12 +146,12 @@ def test_a_study_that_goes_on_keeps_the_suggestions_that_it_began_with(two, tmp_
     folder, _ = two
     place = shutil.copytree(folder / "library", tmp_path / "library")
     grow(table(3), trials=2, workers=0, out=tmp_path / "s", library=place)
-    before = history(tmp_path / "s").recalled
+    before = History.read(tmp_path / "s").recalled
     with Library(place) as library:
         for base, version in list(library.store.names()):
             library.forget(f"{base}@{version}")
     grow(table(3), trials=4, workers=0, out=tmp_path / "s")
-    assert history(tmp_path / "s").recalled == before and before["suggestions"]
+    assert History.read(tmp_path / "s").recalled == before and before["suggestions"]
 
 
 def test_a_library_that_cannot_be_read_is_told_and_harms_nothing(two, monkeypatch, tmp_path):
@@ -172,7 +163,7 @@ def test_a_library_that_cannot_be_read_is_told_and_harms_nothing(two, monkeypatc
     monkeypatch.setattr("perennial.library.recall.suggest", damaged)
     monkeypatch.setattr(Library, "keep", damaged)
     model = grow(table(4), trials=2, workers=0, out=tmp_path / "s", library=folder / "library")
-    texts = [entry["text"] for entry in history(tmp_path / "s").verdicts]
+    texts = [entry["text"] for entry in History.read(tmp_path / "s").verdicts]
     assert any("could not be asked: The index is damaged." in text for text in texts)
     assert any("not kept in the library" in text for text in texts) and model.result["beaten"]
 
@@ -182,7 +173,7 @@ def test_the_same_data_again_leave_no_second_model_unless_it_is_better(two, tmp_
     library = shutil.copytree(folder / "library", tmp_path / "library")
     settings = {"trials": 5, "workers": 0, "seed": 1, "library": library, "reuse": "off"}
     again = grow(table(1), out=tmp_path / "again", **settings)
-    told = history(tmp_path / "again")
+    told = History.read(tmp_path / "again")
     assert again.result["kept"] == []
     assert [each["text"] for each in told.verdicts if each["stage"] == "remember"] == [
         "not kept in the library: table-1/solution@1 is of the same data and as good on validation"

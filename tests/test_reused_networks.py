@@ -13,7 +13,6 @@ from perennial.lang import to_source
 from perennial.library import Library, features
 from perennial.model import Model
 from perennial.spaces.networks import network_space
-from perennial.storages import SQLite
 from perennial.workflow import grow_study
 
 SIDE, SECONDS = 8, 5.0
@@ -89,17 +88,9 @@ def second(library, tmp_path_factory):
     return model, folder
 
 
-def history(folder):
-    storage = SQLite(folder)
-    try:
-        return History.of(storage.events())
-    finally:
-        storage.close()
-
-
 def test_the_next_task_tries_a_learner_on_what_the_network_sees(second):
     model, folder = second
-    told = history(folder)
+    told = History.read(folder)
     tried = [record for record in told.records if record.trial.origin == "recalled"]
     assert ["frozen(" in record.source for record in tried] == [True, False]
     assert "head(" in tried[1].source
@@ -116,7 +107,7 @@ def test_the_next_task_tries_a_learner_on_what_the_network_sees(second):
 
 def test_the_study_and_its_model_stand_without_the_library(second, tmp_path):
     model, folder = second
-    told = history(folder)
+    told = History.read(folder)
     source = next(record.source for record in told.records if "frozen(" in record.source)
     images, _ = stripes(5, rows=9)
     again = Model.load(folder / "best")
@@ -138,7 +129,7 @@ def test_the_report_tells_what_was_reused(second):
 )
 def test_one_says_what_is_reused(copied, tmp_path, reuse, roles):
     grown(task(2, "other", rows=60), copied, tmp_path / "s", reuse=reuse)
-    assert {row["role"] for row in history(tmp_path / "s").suggestions} == roles
+    assert {row["role"] for row in History.read(tmp_path / "s").suggestions} == roles
 
 
 def test_a_wrong_word_for_reuse_is_refused():

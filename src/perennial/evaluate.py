@@ -160,24 +160,24 @@ def predict(
     bench: Bench, *, source: str, blobs: tuple[bytes, ...], inputs: dict[str, np.ndarray]
 ) -> np.ndarray:
     """The mean prediction of a program under several sets of weights (the bagged fold models)."""
-    from perennial.model import Model
-
-    replicas = tuple(Weights.from_bytes(blob) for blob in blobs)
-    model = Model(parse(source, vocabulary()), replicas, bench.task.schema)
-    return model.predict_values(inputs)
+    return _model(bench, source, blobs).predict_values(inputs)
 
 
 def pace(bench: Bench, *, source: str, blob: bytes) -> tuple[float, float]:
     """What a set of weights takes to be loaded and asked about its first row, and what each further row takes, in seconds."""
+    start, asked = time.monotonic(), bench.task.take(np.arange(min(PACE_ROWS, bench.task.rows)))
+    model = _model(bench, source, (blob,))
+    model.predict_values(bench.task.take(np.arange(1)).inputs)
+    loaded = time.monotonic()
+    model.predict_values(asked.inputs)
+    return loaded - start, (time.monotonic() - loaded) / asked.rows
+
+
+def _model(bench: Bench, source: str, blobs: tuple[bytes, ...]) -> Any:
     from perennial.model import Model
 
-    start = time.monotonic()
-    model = Model(parse(source, vocabulary()), (Weights.from_bytes(blob),), bench.task.schema)
-    first, more = (bench.task.take(np.arange(min(rows, bench.task.rows))).inputs for rows in (1, PACE_ROWS))
-    model.predict_values(first)
-    loaded = time.monotonic()
-    model.predict_values(more)
-    return loaded - start, (time.monotonic() - loaded) / min(PACE_ROWS, bench.task.rows)
+    replicas = tuple(Weights.from_bytes(blob) for blob in blobs)
+    return Model(parse(source, vocabulary()), replicas, bench.task.schema)
 
 
 def transferability_of(bench: Bench, *, part: Part, seed: int) -> float | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from perennial.spaces import Genotype
-from perennial.storages.base import Event
+from perennial.storages import Event, SQLite
 from perennial.trial import Trial, rank_key
 
 RECALLED = "recalled"
@@ -103,6 +104,19 @@ class History:
         for event in events:
             history.apply(event)
         return history
+
+    @staticmethod
+    def read(folder: str | Path) -> History:
+        """The history of a study in its folder, which nothing is written to.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        storage = SQLite(folder, mode="ro")
+        try:
+            return History.of(storage.events())
+        finally:
+            storage.close()
 
     def apply(self, event: Event) -> None:
         """Adds one event; kinds of a later version are passed over."""

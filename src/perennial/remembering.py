@@ -77,12 +77,15 @@ def _both(
         genotype = study.space.from_json(recipe["genotype"])
         both = beside_known(study.task.modality, study.space, genotype, functions)
         if both is not None:
-            part = parts[0][0]
             reason = f"what it says beside the columns, by the recipe of {recipe['name']}: {recipe['reason']}"
-            found.append(
-                {"name": part.name, "record": part.record, "reason": reason, "role": part.role, "genotype": both.to_json()}
-            )  # fmt: skip
+            found.append(_told(parts[0][0], reason, both))
     return found[:BOTH]
+
+
+def _told(part: features.Part, reason: str, genotype: Genotype) -> dict[str, Any]:
+    """A candidate that stands on a part, as the journal tells of it."""
+    told = {"name": part.name, "record": part.record, "role": part.role}
+    return {**told, "reason": reason, "genotype": genotype.to_json()}
 
 
 def _known_features(
@@ -95,18 +98,12 @@ def _known_features(
         return [], []
     ranked = features.ranked(found, _scores(study, found, seconds))
     study.widen([part for part, _ in ranked])
-    told = [
-        {
-            "name": ranked[place][0].name,
-            "record": ranked[place][0].record,
-            "reason": f"{how}; {features.reason(study.task.problem, ranked[place][1], ranked[place][0].units)}",
-            "role": ranked[place][0].role,
-            "genotype": genotype.to_json(),
-        }
-        for genotype, place, how in known_openers_for(
-            study.task.modality, study.space, [part.function for part, _ in ranked]
-        )
-    ]
+    told = []
+    functions = [part.function for part, _ in ranked]
+    for genotype, place, how in known_openers_for(study.task.modality, study.space, functions):
+        part, score = ranked[place]
+        reason = f"{how}; {features.reason(study.task.problem, score, part.units)}"
+        told.append(_told(part, reason, genotype))
     return ranked, told
 
 

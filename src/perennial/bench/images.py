@@ -251,13 +251,8 @@ def _names_of(names: np.ndarray, codes: np.ndarray) -> np.ndarray:
 def _first_model(out: Path) -> float | None:
     """The second of the study at which the first model beyond the constant had a score."""
     from perennial.history import History
-    from perennial.storages import SQLite
 
-    storage = SQLite(out, mode="ro")
-    try:
-        history = History.of(storage.events())
-    finally:
-        storage.close()
+    history = History.read(out)
     learnt = [b["at"] for b in history.baselines[1:] if b.get("value") is not None and "at" in b]
     return min(
         [*learnt, *(record.at for record in history.records if record.value is not None)], default=None

@@ -56,13 +56,8 @@ def find_study(name: str) -> Path:
 
 def history_of(study: str) -> Any:
     from perennial.history import History
-    from perennial.storages import SQLite
 
-    storage = SQLite(find_study(study), mode="ro")
-    try:
-        return History.of(storage.events())
-    finally:
-        storage.close()
+    return History.read(find_study(study))
 
 
 def model_of(study: str) -> Any:

@@ -185,12 +185,11 @@ def parts_for(library: Library, task: Task, seconds: float = math.inf) -> list[P
     if not headers:
         return []
     names = {id: f"{base}@{version}" for (base, version), id in library.store.names().items()}
-    gains, near = _gains(library), nearness(library.store.tasks(), task)
+    gains, near, types = _gains(library), nearness(library.store.tasks(), task), str(task.input_type)
 
     def order(header: Header) -> tuple[Any, ...]:
         apart = round(near.get(header.card.task, math.inf), ALIKE)
-        other = header.input != str(task.input_type)
-        return apart, other, -gains.get(header.id, 0.0), -header.card.created, header.id
+        return apart, header.input != types, -gains.get(header.id, 0.0), -header.card.created, header.id
 
     headers.sort(key=order)
     found: list[Part] = []
@@ -234,22 +233,21 @@ def _parts(library: Library, header: Header, name: str, asking: _Asking) -> list
         asking: the task.
     """
     record, task = Record.from_bytes(library.store.get(header.id)), asking.task
-    likely: list[tuple[Field, ...]] = [()]
-    plain: tuple[Field, ...] = ()
-    if task.modality == "table":
-        fields = fields_of(codec_from_json(record.details["codec"]), task.schema, constants=task.test is None)
-        if fields is None:
-            return []
-        converted = in_known_units(fields, record.details.get("profiles", {}), asking.profiles)
-        if converted is None:
-            return []
-        plain, likely = fields, converted
-    if any(asking.knows(record.details["seen"], columns) for columns in dict.fromkeys([plain, *likely])):
+    ways = _ways(record, asking) if task.modality == "table" else [()]
+    if any(asking.knows(record.details["seen"], columns) for columns in ways):
         return []
-    found = [
-        _part(library, record, name, task.rows, columns) for columns in dict.fromkeys([likely[0], plain])
-    ]
+    found = [_part(library, record, name, task.rows, columns) for columns in ways[:2]]
     return [part for part in found if part is not None]
+
+
+def _ways(record: Record, asking: _Asking) -> list[tuple[Field, ...]]:
+    """How a table may be read for a record, each once: in the likeliest units, as it is, then in others that would do; none
+    where it cannot be, or seems to be the very table of the record.
+    """
+    task = asking.task
+    plain = fields_of(codec_from_json(record.details["codec"]), task.schema, constants=task.test is None)
+    likely = plain and in_known_units(plain, record.details.get("profiles", {}), asking.profiles)
+    return list(dict.fromkeys([likely[0], plain, *likely[1:]])) if likely else []
 
 
 def _part(library: Library, record: Record, name: str, rows: int, columns: tuple[Field, ...]) -> Part | None:

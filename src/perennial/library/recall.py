@@ -130,10 +130,10 @@ def _distances(known: Sequence[Learnt], task: Task) -> list[tuple[float, Learnt]
     table = np.array([[_figure(each.get(name)) for name in figures] for each in told])
     scale = np.maximum(table.std(axis=0), 0.1)
     apart = np.abs((table[:-1] - table[-1]) / scale).mean(axis=1)
-    distances = []
+    distances, types = [], (str(task.input_type), str(task.output_type))
     for learnt, distance in zip(known, apart, strict=True):
         distance = (distance + near.get(learnt.fingerprint, distance)) / 2.0
-        same = (learnt.input, learnt.output) == (str(task.input_type), str(task.output_type))
+        same = (learnt.input, learnt.output) == types
         distance = max(distance * (SAME_TYPES if same else 1.0), SMALLEST_DISTANCE)
         if learnt.fingerprint == task.fingerprint:
             distance = 0.0

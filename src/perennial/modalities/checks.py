@@ -3,6 +3,7 @@ time, few rows, many columns."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
@@ -46,9 +47,7 @@ def content_hashes(inputs: Mapping[str, np.ndarray], goal: np.ndarray) -> np.nda
 
 def _bits(column: np.ndarray) -> np.ndarray:
     if column.ndim > 1:
-        rows = (
-            np.ascontiguousarray(column).reshape(len(column), int(np.prod(column.shape[1:]))).view(np.uint8)
-        )
+        rows = np.ascontiguousarray(column).reshape(len(column), math.prod(column.shape[1:])).view(np.uint8)
         digests = (blake2b(row, digest_size=8).digest() for row in rows)
         return np.frombuffer(b"".join(digests), dtype=np.uint64)
     if column.dtype == object:
