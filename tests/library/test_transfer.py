@@ -6,7 +6,8 @@ import pytest
 from perennial.library.transfer import (
     MOST_NUMBERS,
     MOST_ROWS,
-    known_by_neighbours,
+    PENALTIES,
+    leave_one_out_accuracy,
     log_evidence,
     transferability,
 )
@@ -47,20 +48,27 @@ def test_a_constant_or_missing_target_says_nothing():
     assert log_evidence(features, np.full((20, 1), np.nan)) == -np.inf
 
 
-def test_neighbours_are_those_of_scikit_learn():
+@pytest.mark.parametrize("width", [3, 90])
+def test_rows_that_are_left_out_are_known_as_by_scikit_learn(width):
+    from sklearn.linear_model import RidgeClassifier
     from sklearn.model_selection import LeaveOneOut, cross_val_predict
-    from sklearn.neighbors import KNeighborsClassifier
 
-    target = GENERATOR.integers(0, 4, 120)
-    features = np.eye(4)[target] * 2.0 + GENERATOR.normal(size=(120, 4))
-    usual = KNeighborsClassifier(15, weights="distance")
-    said = cross_val_predict(usual, features, target, cv=LeaveOneOut())
-    assert known_by_neighbours(features, target, 15) == pytest.approx((said == target).mean())
+    target = GENERATOR.integers(0, 4, 60)
+    features = GENERATOR.normal(size=(60, width))
+    features[:, :3] += np.eye(4)[target][:, :3] * 1.5
+    # the constant is a feature like any other, whose weight is held down too
+    inputs = np.column_stack([features, np.full(60, np.sqrt(width))])
+    usual = []
+    for penalty in PENALTIES:
+        model = RidgeClassifier(alpha=penalty * width, fit_intercept=False)
+        usual.append((cross_val_predict(model, inputs, target, cv=LeaveOneOut()) == target).mean())
+    assert leave_one_out_accuracy(features, target) == pytest.approx(max(usual))
 
 
 def test_few_rows_and_doubled_rows_are_judged_too():
-    assert known_by_neighbours(np.zeros((1, 2)), np.array([0])) == 0.0
-    assert known_by_neighbours(np.array([[0.0], [0.0], [5.0], [5.0]]), np.array([0, 0, 1, 1])) == 1.0
+    assert leave_one_out_accuracy(np.zeros((1, 2)), np.array([0])) == 0.0
+    assert leave_one_out_accuracy(np.array([[-1.0], [-1.0], [1.0], [1.0]]), np.array([0, 0, 1, 1])) == 1.0
+    assert leave_one_out_accuracy(np.zeros((4, 0)), np.array([0, 0, 0, 1])) == 0.75
 
 
 def test_many_rows_and_wide_features_are_brought_down_and_say_the_same():

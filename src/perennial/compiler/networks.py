@@ -134,7 +134,7 @@ class Compiled(Network):
             wanted = sum(cost.parameters for cost in self.costs(kinds, output))
         except (ProgramError, LookupError, ValueError, TypeError, AttributeError) as error:
             raise DamagedFile(f"The weights of a network do not say what they are of: {error}.") from error
-        there = sum(array.size for array in _variables(state))
+        there = sum(array.size for array in variables_of(state).values())
         if wanted != there:
             raise DamagedFile(f"A network needs {wanted:.0f} weights, its file holds {there}.")
 
@@ -254,7 +254,7 @@ class Compiled(Network):
             parse_type(state.texts["type"]),
         )
         model = self.build(kinds, output, 0)
-        for variable, array in zip(model.weights, _variables(state), strict=True):
+        for variable, array in zip(model.weights, variables_of(state).values(), strict=True):
             if tuple(variable.shape) != array.shape:
                 raise DamagedFile(
                     f"Weights have shape {array.shape}, the network needs {tuple(variable.shape)}."
@@ -373,6 +373,7 @@ def assign(layer: Any, state: State) -> None:
         variable.assign(array)
 
 
-def _variables(state: State) -> list[np.ndarray]:
+def variables_of(state: State) -> dict[str, np.ndarray]:
+    """The weights of a whole model by name, in its order."""
     names = [name for name in state.arrays if name.startswith("variable_")]
-    return [state.arrays[name] for name in sorted(names, key=lambda name: (len(name), name))]
+    return {name: state.arrays[name] for name in sorted(names, key=lambda name: (len(name), name))}

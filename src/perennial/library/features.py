@@ -11,13 +11,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from perennial.compiler import LARGEST, Field, FrozenNetwork, Packed, features_of, word_of
+from perennial.compiler import (
+    LARGEST,
+    Field,
+    FrozenNetwork,
+    Packed,
+    cuts_of,
+    features_of,
+    first_layers,
+    word_of,
+)
 from perennial.errors import DamagedFile, ProgramError
 from perennial.lang import (
     Cost,
@@ -53,6 +62,7 @@ MOST_REPLICAS, ROWS_ASKED, LARGEST_BYTES = 3, 12_000, 16 * 2**20
 FEATURES = "features"
 ALIKE = 1  # digits of a distance that count
 MOST_WAYS = 16
+MOST_CELLS = 20_000_000  # of features, for all rows
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,10 @@ class Part:
     def short(self) -> str:
         """What programs call it."""
         return self.record[:SHORT]
+
+    def width(self, input_type: Type) -> int:
+        """How many numbers it says of one input."""
+        return self.size or word_of(self.function.body).infer(input_type).dims[0]
 
     def to_json(self, weights: str) -> dict[str, Any]:
         """As a journal keeps it: with the digest of its weights instead of them."""
@@ -226,7 +240,8 @@ class _Asking:
 
 def _parts(library: Library, header: Header, name: str, asking: _Asking) -> list[Part]:
     """A record on its way into a study; nothing where it does not take the rows of the task, or has learnt from them. Where
-    numbers seem to be measured in other units there are two, with those that it would know and with the rows as they are.
+    numbers seem to be measured in other units there are two, with those that it would know and with the rows as they are;
+    of a network there is one for each cut.
 
     Args:
         library, header, name: of the record.
@@ -236,8 +251,21 @@ def _parts(library: Library, header: Header, name: str, asking: _Asking) -> list
     ways = _ways(record, asking) if task.modality == "table" else [()]
     if any(asking.knows(record.details["seen"], columns) for columns in ways):
         return []
-    found = [_part(library, record, name, task.rows, columns) for columns in ways[:2]]
-    return [part for part in found if part is not None]
+    told = [_part(library, record, name, task.rows, columns) for columns in ways[:2]]
+    found = [part for part in told if part is not None]
+    return [way for part in found for way in _cut(part, task)] if record.kind == MODULE else found
+
+
+def _cut(part: Part, task: Task) -> list[Part]:
+    """What a network sees at its cuts, where that is not too much for so many rows, and what it was kept for."""
+    network = parse(part.source, vocabulary())
+    state, found = only_state(part.weights), []
+    for cut in cuts_of(network, task.input_type):
+        weights = Weights({FEATURES: first_layers(cut, state)}).to_bytes()
+        each = replace(part, source=to_source(cut), weights=weights)
+        if each.width(task.input_type) * task.rows <= MOST_CELLS:
+            found.append(each)
+    return [*found[:1], part, *found[1:]]
 
 
 def _ways(record: Record, asking: _Asking) -> list[tuple[Field, ...]]:
@@ -326,7 +354,7 @@ def scores(parts: Sequence[Part], task: Task, seed: int) -> list[float | None]:
 
 
 def ranked(parts: Sequence[Part], scores: Sequence[float | None]) -> list[tuple[Part, float]]:
-    """The best few that have a score, the best first; of one record the way in which it tells more."""
+    """The best few that have a score, the best first; of one record the way in which it tells most."""
     known = [(part, score) for part, score in zip(parts, scores, strict=True) if score is not None]
     found: dict[str, tuple[Part, float]] = {}
     for part, score in sorted(known, key=lambda pair: -pair[1]):
@@ -338,13 +366,14 @@ def reason(problem: str, score: float, units: str = "") -> str:
     """Why a part is suggested, in words.
 
     >>> reason("multiclass", 0.834)
-    'by its features the nearest others know 83.4 % of the rows'
+    'a linear model on its features knows 83.4 % of the rows when it has seen the others'
     >>> reason("regression", -1.2, "1.8 x + 32")
     'log evidence -1.2 a row for a linear model on its features; its columns came in other units (1.8 x + 32 here)'
     """
     told = f"; its columns came in other units ({units} here)" if units else ""
     if problem in ("binary", "multiclass"):
-        return f"by its features the nearest others know {score:.1%} of the rows{told}".replace("%", " %")
+        known = f"{100.0 * score:.1f} %"
+        return f"a linear model on its features knows {known} of the rows when it has seen the others{told}"
     return f"log evidence {score:.3g} a row for a linear model on its features{told}"
 
 
