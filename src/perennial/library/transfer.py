@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-MOST_ROWS, MOST_NUMBERS = 1000, 64
+MOST_ROWS, MOST_NUMBERS, MOST_FOR_CLASSES = 1000, 64, 256
 PENALTIES = (0.01, 0.1, 1.0, 10.0)
 STEPS, CLOSE_ENOUGH = 100, 1e-4
 SMALLEST = 1e-12
@@ -33,10 +33,11 @@ def transferability(features: np.ndarray, target: np.ndarray, problem: str, seed
     rows = np.sort(generator.permutation(len(features))[:MOST_ROWS])
     features, target = _standardised(np.asarray(features[rows], np.float64)), np.asarray(target)[rows]
     if problem in ("binary", "multiclass"):
+        few = len(features) <= MOST_FOR_CLASSES  # then there is no need to make them fewer
+        features = features if few else _projected(features, MOST_FOR_CLASSES, generator)
         return leave_one_out_accuracy(features, target)
-    return log_evidence(
-        _projected(features, generator), np.asarray(target, np.float64).reshape(len(target), -1)
-    )
+    features = _projected(features, MOST_NUMBERS, generator)
+    return log_evidence(features, np.asarray(target, np.float64).reshape(len(target), -1))
 
 
 def leave_one_out_accuracy(features: np.ndarray, target: np.ndarray) -> float:
@@ -53,13 +54,26 @@ def leave_one_out_accuracy(features: np.ndarray, target: np.ndarray) -> float:
     if n < 2:
         return 0.0
     said = 2.0 * np.eye(int(target.max()) + 1)[target] - 1.0
-    powers, directions = np.linalg.eigh(features @ features.T / max(d, 1) + 1.0)
-    along, known = directions.T @ said, []
+    inputs = np.column_stack([features / np.sqrt(max(d, 1)), np.ones(n)])
+    left, powers = _directions(inputs)
+    along, known = left.T @ said, []
     for penalty in PENALTIES:
-        shrunk = directions / (np.maximum(powers, 0.0) + penalty)
-        errors = shrunk @ along / np.einsum("ij,ij->i", shrunk, directions)[:, None]
+        shares = powers / (powers + penalty)
+        rest = 1.0 - (left * left) @ shares
+        errors = (said - left @ (shares[:, None] * along)) / np.maximum(rest, SMALLEST)[:, None]
         known.append(((said - errors).argmax(axis=1) == target).mean())
     return float(max(known))
+
+
+def _directions(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left singular vectors `(n, r)` and squares of the singular values, from the smaller of the two products."""
+    n, d = inputs.shape
+    if n <= d:
+        powers, left = np.linalg.eigh(inputs @ inputs.T)
+        return left, np.maximum(powers, 0.0)
+    powers, right = np.linalg.eigh(inputs.T @ inputs)
+    there = powers > powers[-1] * SMALLEST
+    return inputs @ right[:, there] / np.sqrt(powers[there]), powers[there]
 
 
 def log_evidence(features: np.ndarray, target: np.ndarray) -> float:
@@ -105,9 +119,8 @@ def _standardised(features: np.ndarray) -> np.ndarray:
     return (features - features.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
 
 
-def _projected(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """More than 64 features as so many random sums, which keep distances nearly."""
-    if features.shape[1] <= MOST_NUMBERS:
+def _projected(features: np.ndarray, most: int, generator: np.random.Generator) -> np.ndarray:
+    """More features as so many random sums, which keep distances nearly."""
+    if features.shape[1] <= most:
         return features
-    directions = generator.normal(size=(features.shape[1], MOST_NUMBERS))
-    return features @ (directions / np.sqrt(MOST_NUMBERS))
+    return features @ (generator.normal(size=(features.shape[1], most)) / np.sqrt(most))
