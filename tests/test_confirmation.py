@@ -78,6 +78,14 @@ def test_networks_get_all_the_time_and_cheap_candidates_go_first():
     assert (chosen, folds) == ([quick, *records[:2]], 2)
 
 
+def test_all_that_cost_next_to_nothing_are_judged_on_all_folds():
+    network, quick = record(0, 1.2, source=NETWORK), [record(n, 0.1) for n in range(1, 6)]
+    assert patiently([network, *quick], 5, 30.0, 2, 1.0) == ([*quick, network], None)
+    assert patiently([network, *quick], 5, 8.0, 2, 1.0) == ([*quick[:2], network], None), (
+        "a tenth of the time"
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "longer", "folds"), [(300.0, 1.0, None), (100.0, 3.0, 1), (10.0, 1.0, 1)]
 )

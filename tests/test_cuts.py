@@ -103,3 +103,31 @@ def test_weights_that_do_not_divide_are_refused():
     assert isinstance(cut.body, Call)
     with pytest.raises(DamagedFile, match="do not divide"):
         compiler.first_layers(cut, wrong)
+
+
+@pytest.mark.parametrize("family", FAMILY)
+def test_in_grey_it_sees_what_it_sees_in_colour(family):
+    """Against the whole network on pictures whose channels are alike, and on the mean of the channels."""
+    function, _, state, images = network(family)
+    word = compiler.word_of(call(WORDS["frozen"], function.body, of="abc"))
+    grey = images[..., :1]
+    told = compiler.with_channels(function, state, 1)
+    alike = word.call(np.repeat(grey, 3, axis=3), state=state)
+    assert np.allclose(word.call(grey, state=told), alike, atol=1e-4)
+    colour = compiler.with_channels(function, told, 3)
+    assert np.allclose(word.call(np.repeat(grey, 3, axis=3), state=colour), alike, atol=1e-4)
+    mean = np.repeat(images.mean(axis=3, keepdims=True), 3, axis=3).round().astype(np.uint8)
+    assert np.allclose(word.call(images, state=colour), word.call(mean, state=state), atol=0.1)
+
+
+def test_a_network_that_does_not_begin_with_a_convolution_keeps_its_channels():
+    function = parse("lambda image: relu(dense(global_pool(pixels(image)), units=4))", WORDS)
+    state = State(
+        {"variable_000": np.zeros((3, 4)), "variable_001": np.zeros(4)},
+        {"layout": json.dumps({"types": [str(SIZE)]})},
+    )
+    with pytest.raises(DamagedFile, match="other channels"):
+        compiler.with_channels(function, state, 1)
+    function, _, state, _ = network("plain")
+    with pytest.raises(DamagedFile, match="other channels"):
+        compiler.with_channels(function, state, 4)

@@ -145,14 +145,21 @@ def test_a_wrong_word_for_reuse_is_refused():
         grow(task(2, "other"), trials=1, reuse="everything")
 
 
-def test_images_of_other_channels_do_not_see_it(library):
+def test_images_in_colour_see_what_was_learnt_in_grey_and_tables_do_not(library):
     images, labels = stripes(3)
-    colours = Task.from_data((np.concatenate([images, images[::-1], 255 - images], axis=3), labels))
-    assert part_in(library, colours) == []
-    parts = part_in(library, task(3, "grey"))
-    assert {part.name for part in parts} == {"stripes/features@1"}
+    faint = (images.astype(int) * [[[1.0, 0.8, 0.6]]]).astype(np.uint8)
+    colours = Task.from_data((faint, labels))
+    parts = part_in(library, colours)
+    assert {part.name for part in parts} == {"stripes/features@1"} and len(parts) > 1
+    assert max(features.scores(parts, colours, 0)) > 0.8
     table = Task.from_data(([[1.0], [2.0]] * 20, ["a", "b"] * 20))
     assert part_in(library, table) == []
+
+
+def test_what_would_be_too_much_for_many_rows_is_not_offered(library, monkeypatch):
+    monkeypatch.setattr(features, "MOST_CELLS", 120)
+    [part] = part_in(library, task(3, "grey"))
+    assert "global_pool" in part.source
 
 
 def test_scores_tell_useful_features_from_useless_ones(library):

@@ -43,7 +43,10 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
         left, workers = _left(study, plan), max(1, study.workers)
         if patient:
             longer = LONGER if study.training.rows / folds >= ENOUGH_ROWS else 1.0
-            best, count = patiently(best, folds, left, workers, longer)
+            others = [
+                record for record in shortlist(study, len(study.history.scored)) if not _is_network(record)
+            ]
+            best, count = patiently(list(dict.fromkeys([*best, *others])), folds, left, workers, longer)
             best = _for_long_training(study, best)
         else:
             best, count = affordable(best, folds, left, workers)
@@ -143,6 +146,9 @@ def patiently(
 ) -> tuple[list[Record], int | None]:
     """The best network for each worker, after the candidates without a network that are best of all or cost little.
 
+    Where a candidate takes a fraction of a second, all are judged on all folds: the one fold of the search, with few rows,
+    does not say which is best.
+
     Args:
         records: the best first, of which at least one is a network.
         folds: of the protocol.
@@ -164,8 +170,14 @@ def patiently(
             record is records[0] and count * cost <= BEST_SHARE * seconds
         )
 
-    quick = [record for record in records if not _is_network(record) and fits(record)]
-    return quick[:workers] + networks, None if count == folds else count
+    quick, spent = [], 0.0
+    for record in records:
+        cost = SPARE * count * _seconds_a_fold(record)
+        cheap = spent + cost <= QUICK_SHARE * seconds
+        if not _is_network(record) and (cheap or (fits(record) and len(quick) < workers)):
+            quick.append(record)
+            spent += cost
+    return quick + networks, None if count == folds else count
 
 
 def _for_long_training(study: Study, records: Sequence[Record]) -> list[Record]:

@@ -5,7 +5,7 @@ head; `split` and `joined` turn that into one `State` a layer, by node hash, and
 architectures.
 """
 
-from perennial.compiler.cuts import cuts_of, dominators, first_layers
+from perennial.compiler.cuts import cuts_of, dominators, first_layers, with_channels
 from perennial.compiler.layerwise import (
     features_of,
     initial_states,
@@ -34,5 +34,5 @@ from perennial.compiler.programs import (
 __all__ = [
     "LARGEST", "Compiled", "Field", "FrozenNetwork", "Packed", "RecalledModel", "check_states", "compiled", "compiled_states",
     "cuts_of", "dominators", "features_of", "first_layers", "heads", "initial_states", "joined", "keep_answers", "keras_model",
-    "layer_name", "layer_states", "original_states", "reused_parts", "split", "word_of",
+    "layer_name", "layer_states", "original_states", "reused_parts", "split", "with_channels", "word_of",
 ]  # fmt: skip

@@ -10,9 +10,11 @@ import json
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from perennial.compiler.networks import Compiled, is_layer, variables_of
 from perennial.errors import DamagedFile
-from perennial.lang import Call, Lambda, State, Type, call
+from perennial.lang import Call, Image, Lambda, State, Type, call
 from perennial.primitives.layers.activation import Activation
 from perennial.primitives.layers.merging import concatenate
 from perennial.primitives.layers.pooling import average_pool
@@ -20,6 +22,7 @@ from perennial.primitives.layers.shaping import flatten
 
 PARTS_A_SIDE = 3
 LAST = 4
+NO_WEIGHTS = ("pixels", "average_pool", "max_pool")
 
 
 def cuts_of(function: Lambda, kind: Type) -> list[Lambda]:
@@ -85,6 +88,40 @@ def first_layers(function: Lambda, state: State) -> State:
     if wanted != 0:
         raise DamagedFile("The weights of a network do not divide where its layers do.")
     return State(arrays, {"layout": state.texts["layout"], "type": str(gives)})
+
+
+def with_channels(function: Lambda, state: State, channels: int) -> State:
+    """The weights of the same network for images in grey instead of colour, or the other way round; nothing is built.
+
+    A picture in grey has the same number in all channels, so the first convolution adds up what it had for each; a picture in
+    colour is seen as the mean of its channels.
+
+    Args:
+        function: layers on one image.
+        state: of them.
+        channels: of the other images.
+
+    Raises:
+        DamagedFile: its first weights are not those of a convolution of all that comes in.
+    """
+    word, variables = Compiled(function.body), variables_of(state)
+    [kind] = word.concrete_types(json.loads(state.texts["layout"]))
+    height, width, before = kind.dims
+    first = next((node for node in dominators(word) if node.function.name == "conv"), None)
+    name = next(iter(variables), "")
+    kernel = variables.get(name, np.zeros(0))
+    below = word.layers[: word.layers.index(first)] if first is not None else ()
+    plain = (
+        all(node.function.name in NO_WEIGHTS for node in below)
+        and kernel.ndim == 4
+        and kernel.shape[2] == before
+    )
+    if first is None or not plain or 1 not in (before, channels):
+        raise DamagedFile("This network cannot take images with other channels.")
+    whole = kernel.sum(axis=2, keepdims=True)
+    changed = np.repeat(whole / channels, channels, axis=2).astype(kernel.dtype)
+    layout = {"types": [str(Image(height, width, channels))]}
+    return State({**variables, name: changed}, {**state.texts, "layout": json.dumps(layout)})
 
 
 def _by_parts(node: Call, kind: Type) -> Call:

@@ -25,6 +25,7 @@ from perennial.compiler import (
     cuts_of,
     features_of,
     first_layers,
+    with_channels,
     word_of,
 )
 from perennial.errors import DamagedFile, ProgramError
@@ -253,13 +254,22 @@ def _parts(library: Library, header: Header, name: str, asking: _Asking) -> list
         return []
     told = [_part(library, record, name, task.rows, columns) for columns in ways[:2]]
     found = [part for part in told if part is not None]
-    return [way for part in found for way in _cut(part, task)] if record.kind == MODULE else found
+    return (
+        [way for part in found for way in _cut(part, task, _channels(record.input))]
+        if record.kind == MODULE
+        else found
+    )
 
 
-def _cut(part: Part, task: Task) -> list[Part]:
-    """What a network sees at its cuts, where that is not too much for so many rows, and what it was kept for."""
-    network = parse(part.source, vocabulary())
-    state, found = only_state(part.weights), []
+def _cut(part: Part, task: Task, before: int | None) -> list[Part]:
+    """What a network sees at its cuts, where that is not too much for so many rows, and what it was kept for; in grey or in
+    colour, as the task has it.
+    """
+    network, state, found = parse(part.source, vocabulary()), only_state(part.weights), []
+    channels = task.input_type.dims[2]
+    if channels != before:
+        state = with_channels(network, state, channels)
+        part = replace(part, weights=Weights({FEATURES: state}).to_bytes())
     for cut in cuts_of(network, task.input_type):
         weights = Weights({FEATURES: first_layers(cut, state)}).to_bytes()
         each = replace(part, source=to_source(cut), weights=weights)
@@ -378,12 +388,13 @@ def reason(problem: str, score: float, units: str = "") -> str:
 
 
 def _may_take(header: Header, input_type: Type) -> bool:
-    """A network takes images of any size, with the channels that it knows; a whole model images of its own size, or rows."""
+    """A network takes images of any size, in grey or in colour; a whole model images of its own kind, or rows."""
     if not isinstance(input_type, Image):
         return header.input.startswith("Record")
     if header.kind == SOLUTION:
         return header.input == str(input_type)
-    return _channels(header.input) == input_type.dims[2]
+    channels = _channels(header.input), input_type.dims[2]
+    return channels[0] is not None and (channels[0] == channels[1] or 1 in channels)
 
 
 @lru_cache
