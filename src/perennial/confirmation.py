@@ -144,10 +144,8 @@ def affordable(
 def patiently(
     records: Sequence[Record], folds: int, seconds: float, workers: int, longer: float
 ) -> tuple[list[Record], int | None]:
-    """The best network for each worker, after the candidates without a network that are best of all or cost little.
-
-    Where a candidate takes a fraction of a second, all are judged on all folds: the one fold of the search, with few rows,
-    does not say which is best.
+    """The best network for each worker, after candidates without a network: the best of all, and as many as take a tenth of
+    the time. The one fold of the search, with few rows, does not say which of them is best.
 
     Args:
         records: the best first, of which at least one is a network.
@@ -164,17 +162,11 @@ def patiently(
     longest = max(map(_seconds_a_fold, networks))
     count = max(1, min(folds, int(seconds / (longer * longest))))
 
-    def fits(record: Record) -> bool:
-        cost = SPARE * _seconds_a_fold(record)
-        return cost <= QUICK_SHARE * seconds or (
-            record is records[0] and count * cost <= BEST_SHARE * seconds
-        )
-
     quick, spent = [], 0.0
     for record in records:
         cost = SPARE * count * _seconds_a_fold(record)
-        cheap = spent + cost <= QUICK_SHARE * seconds
-        if not _is_network(record) and (cheap or (fits(record) and len(quick) < workers)):
+        fits = spent + cost <= QUICK_SHARE * seconds * workers
+        if not _is_network(record) and (fits or (record is records[0] and cost <= BEST_SHARE * seconds)):
             quick.append(record)
             spent += cost
     return quick + networks, None if count == folds else count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -25,7 +26,7 @@ from perennial.study import Study
 from perennial.task import Task
 
 RECIPES_KEPT = 3
-SHARE_FOR_SCORES = 0.1
+SHARE_FOR_SCORES, IMPORTS = 0.1, 10.0
 BOTH = 2
 
 
@@ -92,7 +93,7 @@ def _known_features(
     study: Study, library: Library
 ) -> tuple[list[tuple[features.Part, float]], list[dict[str, Any]]]:
     """What other tasks learnt that says most about the target, and candidates that stand on it."""
-    seconds = float("inf") if study.deterministic else max(2.0, SHARE_FOR_SCORES * study.clock.left)
+    seconds = math.inf if study.deterministic else max(2.0, SHARE_FOR_SCORES * study.clock.left)
     found = features.parts_for(library, study.task, seconds) if study.sizes_itself else []
     if not found:
         return [], []
@@ -108,16 +109,20 @@ def _known_features(
 
 
 def _scores(study: Study, parts: Sequence[features.Part], seconds: float) -> list[float | None]:
-    """What each part tells of the target; one that fails, or takes too long, harms no other, and has none."""
-    end, found = time.monotonic() + seconds, []
+    """What each part tells of the target; one that fails, or takes too long, harms no other, and has none.
+
+    The time begins with the first answer: before it a worker may have to import what networks need, which is not in vain.
+    """
+    end, found = math.inf, []
     for part in parts:
-        left, score = end - time.monotonic(), None
+        left, score = min(end - time.monotonic(), IMPORTS + seconds), None
         if left > 0:
             try:
                 score = study.call("transferability_of", {"part": part, "seed": study.seed}, max(1.0, left))
             except WorkerError as error:
                 text = f"{part.name} could not be judged: {error.what}"
                 study.emit("verdict", stage="recall", text=text, data={})
+            end = min(end, time.monotonic() + seconds)
         found.append(score)
     return found
 

@@ -59,7 +59,7 @@ from perennial.weights import Weights
 MODULE, SOLUTION = "module", "solution"
 ROLES = {MODULE: "prefix", SOLUTION: "whole"}
 MOST_READ, MOST_ASKED, BEST = 200, 24, 3
-MOST_REPLICAS, ROWS_ASKED, LARGEST_BYTES = 3, 12_000, 16 * 2**20
+MOST_REPLICAS, ROWS_ASKED, LARGEST_BYTES = 5, 12_000, 16 * 2**20
 FEATURES = "features"
 ALIKE = 1  # digits of a distance that count
 MOST_WAYS = 16
