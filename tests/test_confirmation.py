@@ -82,7 +82,10 @@ def test_many_that_cost_little_are_judged_again_in_a_tenth_of_the_time():
     network, quick = record(0, 1.2, source=NETWORK), [record(n, 0.1) for n in range(1, 6)]
     assert patiently([network, *quick], 5, 15.0, 2, 1.0) == ([*quick, network], None)
     assert patiently([network, *quick], 5, 12.0, 2, 1.0) == ([*quick[:4], network], None)
-    cheapest = record(6, 0.01)
+    cheapest, slow = record(6, 0.01), record(7, 0.9)
+    assert patiently([slow, network, *quick], 5, 12.0, 2, 1.0)[0] == [slow, *quick[:4], network], (
+        "the best beside it"
+    )
     assert patiently([network, *quick, cheapest], 5, 12.0, 2, 1.0)[0] == [*quick[:4], cheapest, network]
 
 

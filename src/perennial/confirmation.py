@@ -43,9 +43,7 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
         left, workers = _left(study, plan), max(1, study.workers)
         if patient:
             longer = LONGER if study.training.rows / folds >= ENOUGH_ROWS else 1.0
-            others = [
-                record for record in shortlist(study, len(study.history.scored)) if not _is_network(record)
-            ]
+            others = shortlist(study, len(study.history.scored))
             best, count = patiently(list(dict.fromkeys([*best, *others])), folds, left, workers, longer)
             best = _for_long_training(study, best)
         else:
@@ -144,7 +142,7 @@ def affordable(
 def patiently(
     records: Sequence[Record], folds: int, seconds: float, workers: int, longer: float
 ) -> tuple[list[Record], int | None]:
-    """The best network for each worker, after candidates without a network: the best of all, and as many as take a tenth of
+    """The best network for each worker, after candidates without a network: the best of all, and others that take a tenth of
     the time. The one fold of the search, with few rows, does not say which of them is best.
 
     Args:
@@ -161,12 +159,14 @@ def patiently(
     networks = [record for record in records if _is_network(record)][:workers]
     longest = max(map(_seconds_a_fold, networks))
     count = max(1, min(folds, int(seconds / (longer * longest))))
-
     quick, spent = [], 0.0
     for record in records:
         cost = SPARE * count * _seconds_a_fold(record)
-        fits = spent + cost <= QUICK_SHARE * seconds * workers
-        if not _is_network(record) and (fits or (record is records[0] and cost <= BEST_SHARE * seconds)):
+        if _is_network(record):
+            continue
+        if record is records[0] and cost <= BEST_SHARE * seconds:
+            quick.append(record)
+        elif spent + cost <= QUICK_SHARE * seconds * workers:
             quick.append(record)
             spent += cost
     return quick + networks, None if count == folds else count

@@ -64,19 +64,25 @@ class Plan:
         """
         return LEAST_SHARE * self.candidate if self.patient and isfinite(self.candidate) else 0.0
 
-    def beginning(self, elapsed: float, modality: str) -> Plan:
+    def beginning(self, elapsed: float, modality: str, asked: float = 0.0) -> Plan:
         """The plan when the search begins only now: it has its share of what is left, so that a slow start does not end it
         before its first candidate.
 
+        Args:
+            elapsed: seconds since the study began.
+            modality: `table` or `image`.
+            asked: of these, seconds in which a library was asked; they count as search, up to half of it.
+
         >>> Plan.of(25.0, "image").search_end, Plan.of(25.0, "image").beginning(9.0, "image").search_end
         (7.9, 13.7)
+        >>> Plan.of(25.0, "image").beginning(9.0, "image", asked=1.0).search_end
+        13.1
         """
         if elapsed >= self.confirm_end or not isfinite(self.confirm_end):
             return self
-        share = SHARES[modality].search
-        return replace(
-            self, search_end=max(self.search_end, round(elapsed + share * (self.confirm_end - elapsed), 1))
-        )
+        share = SHARES[modality].search * (self.confirm_end - (elapsed - asked))
+        end = max(elapsed - asked + share, elapsed + 0.5 * share)
+        return replace(self, search_end=max(self.search_end, round(end, 1)))
 
     @staticmethod
     def of(seconds: float, modality: str = "table") -> Plan:

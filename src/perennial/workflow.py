@@ -189,9 +189,11 @@ def grow_study(
     limit = screening_folds(study, plan)
     answer = fit_baselines(study, limit)
     ask_for_mirrors(study)
+    before = study.clock.elapsed
     suggested = recall(study, library, reuse)
     if not study.history.records:
-        plan = plan.beginning(study.clock.elapsed, study.task.modality)
+        asked = study.clock.elapsed - before
+        plan = plan.beginning(study.clock.elapsed, study.task.modality, asked)
     overfit(study, plan, limit, trials, suggested)
     regularise(study, plan, limit, trials)
     tune(study, plan, limit, trials)
