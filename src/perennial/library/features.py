@@ -254,11 +254,9 @@ def _parts(library: Library, header: Header, name: str, asking: _Asking) -> list
         return []
     told = [_part(library, record, name, task.rows, columns) for columns in ways[:2]]
     found = [part for part in told if part is not None]
-    return (
-        [way for part in found for way in _cut(part, task, _channels(record.input))]
-        if record.kind == MODULE
-        else found
-    )
+    if record.kind != MODULE:
+        return found
+    return [way for part in found for way in _cut(part, task, _channels(record.input))]
 
 
 def _cut(part: Part, task: Task, before: int | None) -> list[Part]:
