@@ -10,6 +10,7 @@ from perennial.bench.images import Split
 from perennial.bench.kept import Kept
 from perennial.errors import UsageError
 from perennial.library import Library
+from perennial.task import Task
 
 
 def split(classes=6, rows=20):
@@ -21,10 +22,14 @@ def split(classes=6, rows=20):
 
 def test_few_images_of_each_class_are_drawn_by_the_seed():
     images, labels = recall.few(split(), np.array([1, 3]), 4, 7)
-    assert images.shape == (8, 8, 8, 1) and sorted(labels) == ["1"] * 4 + ["3"] * 4
-    assert [str(image[0, 0, 0]) for image in images] == list(labels)
+    assert images.shape == (8, 8, 8, 1) and sorted(labels) == ["class 1"] * 4 + ["class 3"] * 4
+    assert [f"class {image[0, 0, 0]}" for image in images] == list(labels)
     again, _ = recall.few(split(), np.array([1, 3]), 4, 7)
     assert np.array_equal(images, again)
+
+
+def names(codes):
+    return [f"class {code}" for code in codes]
 
 
 class Grown:
@@ -35,7 +40,7 @@ class Grown:
         self.result = {"kept": ["before/solution@1", "before/features@1"], "reused": ["before/features@1"]}
 
     def predict(self, images):
-        truth = (images[:, 0, 0, 0].astype(int) - 100).astype(str)
+        truth = np.array([f"class {code}" for code in images[:, 0, 0, 0].astype(int) - 100])
         return np.where(np.arange(len(images)) < self.share * len(images), truth, "?")
 
 
@@ -51,8 +56,8 @@ def test_classes_are_never_seen_twice_and_both_have_the_same_time(monkeypatch):
     monkeypatch.setattr(recall, "_grown", grown)
     rows = recall._one_set(split, 10.0, 2)
     before, *tasks = asked
-    assert before == (["0", "2", "4"], 60, 40.0, 0, True)
-    assert tasks == [(["1", "3", "5"], 30, 10.0, s, w) for s in (0, 1) for w in (False, True)]
+    assert before == (names("024"), 60, 40.0, 0, True)
+    assert tasks == [(names("135"), 30, 10.0, s, w) for s in (0, 1) for w in (False, True)]
     assert [(row["cold"], row["warm"], row["gain"], row["tested on"]) for row in rows] == [
         (0.5, 0.75, 0.25, 60)
     ] * 2
@@ -66,6 +71,7 @@ def test_a_new_task_has_ten_classes_at_most_and_other_ones_each_time(monkeypatch
     monkeypatch.setattr(recall.shutil, "copytree", lambda *_: None)
     recall._one_set(lambda: split(classes=30), 10.0, 2)
     before, first, _, second, _ = asked
+    assert Task.from_data((split(classes=30).x_train, np.array(sorted(before) * 40))).problem == "multiclass"
     assert len(before) == 15 and len(first) == len(second) == 10 and first != second
     assert before.isdisjoint(first | second)
 

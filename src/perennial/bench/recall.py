@@ -119,12 +119,17 @@ def few(split: Split, classes: np.ndarray, examples: int, seed: int) -> tuple[np
     generator = np.random.default_rng(seed)
     rows = [generator.permutation(np.flatnonzero(split.y_train == code))[:examples] for code in classes]
     rows = np.concatenate(rows)
-    return split.x_train[rows], split.y_train[rows].astype(str)
+    return split.x_train[rows], _names(split.y_train[rows])
 
 
 def _of(images: np.ndarray, target: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = np.isin(target, classes)
-    return images[rows], target[rows].astype(str)
+    return images[rows], _names(target[rows])
+
+
+def _names(codes: np.ndarray) -> np.ndarray:
+    """Classes as names: numbers could be taken for numbers."""
+    return np.array([f"class {code}" for code in codes])
 
 
 def _grown(
