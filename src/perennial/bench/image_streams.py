@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from perennial.bench import bar
-from perennial.bench.images import image_sets, split_of
+from perennial.bench.images import class_names, image_sets, split_of
 from perennial.bench.kept import Kept
 from perennial.bench.mntdp import Learner
 from perennial.bench.streams import frozen, with_others
@@ -259,7 +259,7 @@ def _grown(tasks: Sequence[Images], seconds: float, seed: int, remembers: bool) 
         place, models = Path(folder) / "library", []
         for number, task in enumerate(tasks):
             images, labels = (np.concatenate(both) for both in zip(task.train, task.validation, strict=True))
-            asked = Task.from_data((images, _labels(labels)), name=f"task {number}")
+            asked = Task.from_data((images, class_names(labels)), name=f"task {number}")
             library = place if remembers else None
             models.append(grow(asked, seconds=seconds, seed=seed, library=library, test_share=0.0))
         last = first = [_accuracy(model, task) for model, task in zip(models, tasks, strict=True)]
@@ -275,13 +275,8 @@ def _grown(tasks: Sequence[Images], seconds: float, seed: int, remembers: bool) 
     return {**told, "reused": [len(model.result["reused"]) for model in models]}
 
 
-def _labels(codes: np.ndarray) -> np.ndarray:
-    """Classes as names: numbers could be taken for numbers."""
-    return np.array([f"class {code}" for code in range(CLASSES)])[codes]
-
-
 def _accuracy(model: Any, task: Images) -> float:
-    return float((model.predict(task.test[0]) == _labels(task.test[1])).mean())
+    return float((model.predict(task.test[0]) == class_names(task.test[1])).mean())
 
 
 def _counted(model: Any) -> tuple[int, int]:

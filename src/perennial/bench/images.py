@@ -105,6 +105,15 @@ def split_of(folder: Path, seed: int) -> Split:
     return Split(folder.name, tuple(map(str, task.schema.classes)), *parts)
 
 
+def class_names(codes: np.ndarray) -> np.ndarray:
+    """Classes as names: numbers could be taken for numbers.
+
+    >>> class_names(np.array([0, 12]))
+    array(['class 0', 'class 12'], dtype='<U8')
+    """
+    return np.array([f"class {code}" for code in codes])
+
+
 def one_split(split: Split, methods: Sequence[str], seconds: float, seed: int) -> list[dict[str, Any]]:
     """A row for each method: accuracy on the test images, wall seconds, and how it failed if it did."""
     found = []

@@ -19,7 +19,7 @@ import numpy as np
 
 from perennial.bench import bar
 from perennial.bench.characters import ON_GROUNDS, PLAIN, drawn
-from perennial.bench.images import Split, split_of
+from perennial.bench.images import Split, class_names, split_of
 from perennial.bench.kept import Kept
 from perennial.bench.morphism import sets_of
 from perennial.errors import UsageError
@@ -119,17 +119,12 @@ def few(split: Split, classes: np.ndarray, examples: int, seed: int) -> tuple[np
     generator = np.random.default_rng(seed)
     rows = [generator.permutation(np.flatnonzero(split.y_train == code))[:examples] for code in classes]
     rows = np.concatenate(rows)
-    return split.x_train[rows], _names(split.y_train[rows])
+    return split.x_train[rows], class_names(split.y_train[rows])
 
 
 def _of(images: np.ndarray, target: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = np.isin(target, classes)
-    return images[rows], _names(target[rows])
-
-
-def _names(codes: np.ndarray) -> np.ndarray:
-    """Classes as names: numbers could be taken for numbers."""
-    return np.array([f"class {code}" for code in codes])
+    return images[rows], class_names(target[rows])
 
 
 def _grown(

@@ -19,6 +19,7 @@ import numpy as np
 
 from perennial.compiler import (
     LARGEST,
+    Compiled,
     Field,
     FrozenNetwork,
     Packed,
@@ -103,10 +104,6 @@ class Part:
     def short(self) -> str:
         """What programs call it."""
         return self.record[:SHORT]
-
-    def width(self, input_type: Type) -> int:
-        """How many numbers it says of one input."""
-        return self.size or word_of(self.function.body).infer(input_type).dims[0]
 
     def to_json(self, weights: str) -> dict[str, Any]:
         """As a journal keeps it: with the digest of its weights instead of them."""
@@ -269,10 +266,10 @@ def _cut(part: Part, task: Task, before: int | None) -> list[Part]:
         state = with_channels(network, state, channels)
         part = replace(part, weights=Weights({FEATURES: state}).to_bytes())
     for cut in cuts_of(network, task.input_type):
-        weights = Weights({FEATURES: first_layers(cut, state)}).to_bytes()
-        each = replace(part, source=to_source(cut), weights=weights)
-        if each.width(task.input_type) * task.rows <= MOST_CELLS:
-            found.append(each)
+        [numbers] = Compiled(cut.body).gives((task.input_type,)).dims
+        if numbers * task.rows <= MOST_CELLS:
+            weights = Weights({FEATURES: first_layers(cut, state)}).to_bytes()
+            found.append(replace(part, source=to_source(cut), weights=weights))
     return [*found[:1], part, *found[1:]]
 
 
