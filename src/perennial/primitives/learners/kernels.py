@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -18,17 +20,22 @@ SCALED_BY = 300
 PENALTIES = tuple(10.0**power for power in (-4, -3, -2, -1, 0, 1, 2))
 FIRST_PENALTY = 3
 SHARPNESS = tuple(2.0 ** (power / 2) for power in range(17))
+LEFT_OUT_ROWS = 1_000
+LEVELS = 127  # steps on each side of the mean: a landmark in 8 bits
+NEARLY_ALL, FARTHEST = 0.99, 2.0
 SHARE_OF_TIME, COST_OF_PREDICTING = 0.85, 0.4
 JITTER = 1e-5
+SMALLEST = 1e-9
 
 
 class KernelRidge(Predictor):
     """Least squares on Gaussian closeness to landmarks (Nyström; Williams and Seeger 2001, Rifkin et al. 2003).
 
-    The landmarks are training rows. Rows pass by in chunks and leave only their products, so memory is the square of
-    the landmarks whatever the number of rows; at the deadline it solves for the rows it has seen. The penalty and,
-    for classes, how sharp the probabilities are is chosen by a tenth of the training rows. Strong on some thousand to
-    a hundred thousand rows of dense, scaled numbers, such as `hog` gives; for more columns than rows take `linear`.
+    The landmarks are training rows, each column in 8 bits: what is near a row will do as well. Rows pass by in chunks and
+    leave only their products, so memory is the square of the landmarks whatever the number of rows; at the deadline it
+    solves for the rows it has seen. The penalty and, for classes, how sharp the probabilities are is chosen by a tenth of
+    the training rows; of up to a thousand by each row, left out (Allen 1974). Strong on some thousand to a hundred
+    thousand rows of dense, scaled numbers, such as `hog` gives; for more columns than rows take `linear`.
 
     Args:
         landmarks: training rows that closeness is measured to.
@@ -64,27 +71,30 @@ class KernelRidge(Predictor):
         order = np.random.default_rng(context.seed).permutation(n)
         closeness = _Closeness.of(values[np.sort(order[:landmarks])], width)
         kept = _Products(closeness, wanted.shape[1])
-        held_out = order[: min(MOST_HELD_OUT, int(HELD_OUT_SHARE * n))]
-        end = start + SHARE_OF_TIME * (context.deadline - start)
-        _read(kept, values, wanted, weights, order[len(held_out) :], len(everything), end)
-        penalty, sharpness = PENALTIES[FIRST_PENALTY], 1.0
-        if len(held_out):
-            features = kept.features(values[held_out])
-            truth, counts = wanted[held_out], weights[held_out]
-            penalty, scores = _chosen_penalty(kept, features, truth, counts, context.deadline)
-            sharpness = _chosen_sharpness(scores + centre, truth + centre, counts, context.output.name)
-            kept.add(features, truth, counts)
+        if n <= LEFT_OUT_ROWS:
+            held_out = order
+            features = kept.features(values[order])
+            kept.add(features, wanted[order], weights[order])
+            penalty, scores = _leave_one_out(kept, features, wanted[order], weights[order])
+        else:
+            held_out = order[: min(MOST_HELD_OUT, int(HELD_OUT_SHARE * n))]
+            end = start + SHARE_OF_TIME * (context.deadline - start)
+            _read(kept, values, wanted, weights, order[len(held_out) :], len(everything), end)
+            features, truth = kept.features(values[held_out]), wanted[held_out]
+            penalty, scores = _chosen_penalty(kept, features, truth, weights[held_out], context.deadline)
+            kept.add(features, truth, weights[held_out])
+        truth = wanted[held_out] + centre
+        sharpness = _chosen_sharpness(scores + centre, truth, weights[held_out], context.output.name)
         arrays = {
-            "mean": closeness.mean, "points": closeness.points, "gamma": np.array([closeness.gamma]),
-            "coefficients": kept.of_closeness(kept.solved(penalty)), "centre": centre, "scale": scale,
-            "sharpness": np.array([sharpness]),
+            **closeness.arrays, "coefficients": kept.of_closeness(kept.solved(penalty)), "centre": centre,
+            "scale": scale, "sharpness": np.array([sharpness]),
         }  # fmt: skip
         return State(arrays, {"output": context.output.name})
 
     def call(self, *inputs: Any, state: State, landmarks: int = 2000, width: float = 1.2) -> np.ndarray:
         """Probabilities or numbers."""
         values, arrays = dense(inputs), state.arrays
-        closeness = _Closeness(arrays["mean"], arrays["points"], float(arrays["gamma"][0]))
+        closeness = _Closeness.from_arrays(arrays)
         scores = np.empty((len(values), arrays["coefficients"].shape[1]))
         for begin in range(0, len(values), ROWS_AT_ONCE):
             rows = slice(begin, begin + ROWS_AT_ONCE)
@@ -104,23 +114,48 @@ class _Closeness:
 
     Args:
         mean: taken out of rows and landmarks first, so that 32 bits are enough, `(d,)`.
-        points: the landmarks without it, `(landmarks, d)`.
+        levels: the landmarks without it, in steps, `(landmarks, d)`, -127 to 127.
+        step: of each column, `(d,)`.
         gamma: of the kernel.
     """
 
     mean: np.ndarray
-    points: np.ndarray
+    levels: np.ndarray
+    step: np.ndarray
     gamma: float
 
     @staticmethod
     def of(points: np.ndarray, width: float) -> _Closeness:
-        """Closeness to some rows with a kernel of `width` median distances."""
+        """Closeness to what is near some rows, with a kernel of `width` median distances."""
         mean = points.mean(axis=0)
         centred = points - mean
-        some = centred[:: max(1, len(centred) // SCALED_BY)]
+        apart = np.abs(centred)
+        most, largest = FARTHEST * np.quantile(apart, NEARLY_ALL, axis=0), apart.max(axis=0)
+        reach = np.where(most > 0, np.minimum(most, largest), np.where(largest > 0, largest, 1.0))
+        step = reach.astype(points.dtype) / LEVELS
+        levels = np.rint(centred / step).clip(-LEVELS, LEVELS).astype(np.int8)
+        closeness = _Closeness(mean, levels, step, 1.0)
+        some = closeness.points[:: max(1, len(centred) // SCALED_BY)]
         distances = _squared_distances(some, some)
         median = np.median(distances[distances > 0]) if (distances > 0).any() else 1.0
-        return _Closeness(mean, centred, float(0.5 / (width**2 * median)))
+        return replace(closeness, gamma=float(0.5 / (width**2 * median)))
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As a state keeps it."""
+        return {"mean": self.mean, "levels": self.levels, "step": self.step, "gamma": np.array([self.gamma])}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> _Closeness:
+        """The inverse of `arrays`; states of older versions hold the landmarks as they are."""
+        levels = arrays["points"] if "points" in arrays else arrays["levels"]
+        step = arrays.get("step", np.ones(levels.shape[1], levels.dtype))
+        return _Closeness(arrays["mean"], levels, step, float(arrays["gamma"][0]))
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """The landmarks without the mean, `(landmarks, d)`."""
+        return self.levels * self.step
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         near = _squared_distances(values - self.mean, self.points)
@@ -165,6 +200,13 @@ class _Products:
 
         matrix = self._squares + penalty * np.eye(len(self._squares))
         return solve(matrix, self._wanted, assume_a="pos", overwrite_a=True, check_finite=False)
+
+    def directions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Eigenvalues `(landmarks,)` of the products of features, and their directions as columns."""
+        from scipy.linalg import eigh
+
+        powers, directions = eigh(self._squares, check_finite=False)
+        return np.maximum(powers, 0.0), directions
 
     def of_closeness(self, coefficients: np.ndarray) -> np.ndarray:
         """The same coefficients for the closeness itself."""
@@ -230,6 +272,29 @@ def _chosen_penalty(
             best += step
             lowest = error(best)
     return PENALTIES[best], found[best][1]
+
+
+def _leave_one_out(
+    kept: _Products, features: np.ndarray, wanted: np.ndarray, weights: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """The penalty with the least squared error on rows that were left out, and their scores, in closed form.
+
+    Args:
+        kept: has read all rows.
+        features, wanted, weights: of these rows.
+    """
+    powers, directions = kept.directions()
+    root = np.sqrt(weights)[:, None]
+    along = (features * root) @ directions
+    said, targets = along.T @ (wanted * root), wanted * root
+    found = []
+    for penalty in PENALTIES:
+        shares = 1.0 / (powers + penalty)
+        rest = 1.0 - (along * along) @ shares
+        errors = (targets - along @ (shares[:, None] * said)) / np.maximum(rest, SMALLEST)[:, None]
+        found.append((float((errors**2).sum()), penalty, errors))
+    _, penalty, errors = min(found, key=lambda each: each[0])
+    return penalty, wanted - errors / np.where(root > 0, root, 1.0)
 
 
 def _chosen_sharpness(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray, output: str) -> float:
