@@ -81,8 +81,8 @@ class Plan:
         if elapsed >= self.confirm_end or not isfinite(self.confirm_end):
             return self
         share = SHARES[modality].search * (self.confirm_end - (elapsed - asked))
-        end = max(elapsed - asked + share, elapsed + 0.5 * share)
-        return replace(self, search_end=max(self.search_end, round(end, 1)))
+        end = max(self.search_end, elapsed - asked + share, elapsed + 0.5 * share)
+        return replace(self, search_end=round(min(end, self.confirm_end), 1))
 
     @staticmethod
     def of(seconds: float, modality: str = "table") -> Plan:

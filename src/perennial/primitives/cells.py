@@ -257,8 +257,8 @@ def reading_number(grid: Grid) -> Grid:
 
 @grid_word
 def cells_modulo(grid: Grid, divisor: Int) -> Grid:
-    """What is left of each cell when divided; the cell itself when the divisor is 0."""
-    return grid % np.int16(min(divisor, 999)) if divisor > 0 else np.array(grid)
+    """What is left of each cell when divided; the cell itself when the divisor is not above 0."""
+    return grid % np.int16(min(divisor, np.iinfo(np.int16).max)) if divisor > 0 else np.array(grid)
 
 
 # --- parts between lines ---

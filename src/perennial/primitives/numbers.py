@@ -14,6 +14,7 @@ from perennial.lang.types import Bool, Int, Real
 LARGEST_POWER = 2_000
 LARGEST_TESTED_PRIME = 10**6
 LONGEST_DIGITS = 1_000
+TOO_LONG = 10**LONGEST_DIGITS
 
 
 @primitive
@@ -115,7 +116,7 @@ def to_the(x: Int, exponent: Int) -> Int:
     >>> to_the(2, 10)
     1024
     """
-    if exponent < 0 or x.bit_length() * exponent > LARGEST_POWER:
+    if exponent < 0 or (abs(x) > 1 and x.bit_length() * exponent > LARGEST_POWER):
         raise NoAnswer("The exponent is negative or the power too large.")
     return x**exponent
 
@@ -179,7 +180,7 @@ def digits(x: Int) -> List[Int]:
     >>> digits(305)
     (3, 0, 5)
     """
-    if x.bit_length() > 3 * LONGEST_DIGITS:
+    if abs(x) >= TOO_LONG:
         raise NoAnswer("The number has too many digits.")
     return tuple(map(int, str(abs(x))))
 
@@ -208,4 +209,5 @@ def rounded(x: Real) -> Int:
     """
     if not math.isfinite(x) or abs(x) > 1e15:
         raise NoAnswer("The number is missing or too large to round.")
-    return math.floor(x + 0.5)
+    below = math.floor(x)
+    return below + (x - below >= 0.5)

@@ -26,7 +26,7 @@ from perennial.primitives.grids import (
     grid_word,
 )
 
-MOST_OBJECTS = 100
+MOST_OBJECTS, BORDER = 100, -1
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])
 SQUARE = np.ones((3, 3), dtype=int)
 
@@ -404,26 +404,39 @@ def _step(way: int) -> tuple[int, int]:
 @grid_word
 def objects_fallen(grid: Grid, direction: Int, diagonal: Int, mixed: Int) -> Grid:
     """Every object slides up (0), down (1), left (2) or right (3) until it meets another or the border."""
-    found = parts_of(grid, diagonal, mixed)
-    down, right = _step(direction)
-    front = (found.top, -found.bottom, found.left, -found.right)[direction % 4]
-    result = np.zeros(grid.shape, dtype=np.int16)
-    for part in np.argsort(front[1:], kind="stable") + 1:
-        mask = found.labels == part
-        steps = 0
-        while True:
-            ahead = displaced(mask, down * (steps + 1), right * (steps + 1), 0) != 0
-            if ahead.sum() < found.size[part] or (result[ahead] != 0).any():
-                break
-            steps += 1
-        place = displaced(mask, down * steps, right * steps, 0) != 0
-        result[place] = displaced(np.where(mask, grid, 0), down * steps, right * steps, 0)[place]
-    return result
+    found, (down, right) = parts_of(grid, diagonal, mixed), _step(direction)
+    labels, result = found.labels, np.where(found.labels != 0, grid, 0)
+    while True:
+        resting = _resting(labels, found.count, down, right)
+        moving = ~resting[labels]
+        moving[labels == 0] = False
+        if not moving.any():
+            return result
+        labels, result = (
+            np.where(moving, 0, plane) + displaced(np.where(moving, plane, 0), down, right, 0)
+            for plane in (labels, result)
+        )
+
+
+def _resting(labels: np.ndarray, count: int, down: int, right: int) -> np.ndarray:
+    """Which parts cannot go one step: those at the border, and those that lie on such."""
+    ahead = displaced(labels, -down, -right, BORDER)
+    met = (labels != 0) & (ahead != 0) & (ahead != labels)
+    pairs = np.unique(np.stack([labels[met], ahead[met]]), axis=1)
+    resting = np.zeros(count + 1, dtype=bool)
+    resting[pairs[0, pairs[1] == BORDER]] = True
+    below = pairs[:, pairs[1] != BORDER]
+    for _ in range(count):
+        held = below[0, resting[below[1]] & ~resting[below[0]]]
+        if not len(held):
+            break
+        resting[held] = True
+    return resting
 
 
 @grid_word
 def drawn_to(grid: Grid, colour: Int, diagonal: Int) -> Grid:
-    """Every object that has cells of one colour straight ahead moves towards them until it touches them."""
+    """Every object that has cells of one colour straight ahead moves towards them until it touches them or the border."""
     target = grid == colour
     if not target.any():
         raise NoAnswer("The colour is not there.")
@@ -438,10 +451,19 @@ def drawn_to(grid: Grid, colour: Int, diagonal: Int) -> Grid:
             if (target & (displaced(mask, _step(way)[0] * steps, _step(way)[1] * steps, 0) != 0)).any()
         ]
         steps, way = min(moves, default=(0, 0))
+        steps = min(steps, _room(found, part, grid.shape)[way])
         down, right = _step(way)[0] * steps, _step(way)[1] * steps
         place = displaced(mask, down, right, 0) != 0
         result[place] = displaced(np.where(mask, grid, 0), down, right, 0)[place]
     return result
+
+
+def _room(found: Parts, part: int, shape: tuple[int, int]) -> tuple[int, ...]:
+    """How many steps a part can go up, down, left and right within the frame."""
+    return (
+        int(found.top[part]), shape[0] - 1 - int(found.bottom[part]),
+        int(found.left[part]), shape[1] - 1 - int(found.right[part]),
+    )  # fmt: skip
 
 
 # --- numbers of the object at each cell ---

@@ -212,9 +212,8 @@ def borders(text: str, kind_before: str, kind_after: str) -> tuple:
     """Every position where a token of one kind ends and one of another begins."""
     ends = {end for _, end in tokens(text, kind_before)} if kind_before else None
     starts = {start for start, _ in tokens(text, kind_after)} if kind_after else None
-    if ends is None or starts is None:
-        return tuple(sorted(ends or starts or set(range(len(text) + 1))))
-    return tuple(sorted(ends & starts))
+    anywhere = set(range(len(text) + 1))
+    return tuple(sorted((anywhere if ends is None else ends) & (anywhere if starts is None else starts)))
 
 
 # -- parts by separator ----------------------------------------------------------------------------------------
@@ -334,7 +333,9 @@ def drop_kind(text: Text, kind: Text) -> Text:
     >>> drop_kind("a1b22c", "digits")
     'abc'
     """
-    return re.sub(KINDS[kind], "", text) if kind in KINDS else text
+    if kind not in KINDS:
+        raise NoAnswer(f"There is no kind of characters {kind!r}.")
+    return re.sub(KINDS[kind], "", text)
 
 
 @primitive

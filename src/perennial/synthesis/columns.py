@@ -128,6 +128,8 @@ class Bank:
         if self.kind == "list":
             items, offsets = packed(column)
             end = int(self.state[kernels.ARENA_END])
+            if end + len(items) > len(self.items):
+                return
             self.items[end : end + len(items)] = items
             self.offsets[count] = end + offsets
             self.state[kernels.ARENA_END] += len(items)
@@ -146,10 +148,6 @@ class Bank:
         bounds = self.offsets[place]
         found = [tuple(self.items[a:b].tolist()) for a, b in pairwise(bounds)]
         return [None if items == (kernels.NONE,) else items for items in found]
-
-    def lengths(self, begin: int, stop: int) -> np.ndarray:
-        """Lengths of lists, `(columns, examples)`; one for a list without an answer."""
-        return np.diff(self.offsets[begin:stop], axis=1)
 
     def hit(self) -> tuple[int, int, int, int] | None:
         """Arguments of a candidate that reached the goal after the bank was full."""

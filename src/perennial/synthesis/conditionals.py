@@ -80,7 +80,9 @@ def decision_tree(
     deepest: int = DEEPEST,
     budget: Budget | None = None,
 ) -> Tree | None:
-    """The cheapest tree that is right on all examples, or None when there is none of that depth.
+    """A tree of the least depth that is right on all examples, or None when there is none.
+
+    One program is taken before a tree, whatever it costs; of trees of one depth the cheapest.
 
     Args:
         solutions: programs that are right on some examples.
@@ -109,7 +111,7 @@ class _Search:
         self.known: dict[tuple[int, int], Tree | None] = {}
 
     def best(self, examples: int, depth: int) -> Tree | None:
-        """The cheapest tree for these examples."""
+        """A program for these examples, else the cheapest tree."""
         key = (examples, depth)
         if key not in self.known:
             self.known[key] = self._leaf(examples) or self._split(examples, depth)

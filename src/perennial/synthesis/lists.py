@@ -138,7 +138,6 @@ class _Search:
         self.inner_keys: set[int] = set()
         self.order = count()
         self.turns, self.inner_memory = 0, budget.memory // 4
-        self.inner_tried = 0
         self.looked_at: dict[int, int] = {}
         self.scalars = scalar_rules(grammar)
         self.workshop = self._open(budget.memory)
@@ -426,11 +425,14 @@ class _Search:
         if single is None or prepend is None:
             return
         bodies: dict[int, Program] = {}
+        turns: dict[tuple, list[int]] = {}
         for turn in range(size):
-            target = [value for items in goal.column for value in items[turn::size]]
+            target = tuple(value for items in goal.column for value in items[turn::size])
+            turns.setdefault(target, []).append(turn)
+        for target, equal in turns.items():
 
-            def finish(body: Program, turn: int = turn) -> Program:
-                bodies[turn] = body
+            def finish(body: Program, equal: Sequence[int] = tuple(equal)) -> Program:
+                bodies.update(dict.fromkeys(equal, body))
                 if len(bodies) < size:
                     raise _NotYet
                 joined = call(single, bodies[size - 1])
@@ -438,7 +440,7 @@ class _Search:
                     joined = call(prepend, bodies[before], joined)
                 return goal.wrap(call(flat_map, Lambda(("x",), joined), self.workshop.program("list", place)))
 
-            self._push(known, place, target, "int", finish, cost + 12, placed=False)
+            self._push(known, place, list(target), "int", finish, cost + 12, placed=False)
 
     def _begin_inner(
         self, goal: Goal, place: int, known: tuple, target: list[int], kind: str, words: tuple, cost: int
@@ -514,13 +516,11 @@ class _Search:
             _, order, search = heapq.heappop(self.inner)
             if self.best is not None and self.best.complete and search.next_cost >= self.best.cost:
                 continue
-            before = 0 if search.workshop is None else search.workshop.tried
             try:
                 for body in search.step(self.budget.within(1.0)):
                     yield from self._offer(body)
             except _NotYet:
                 continue
-            self.inner_tried += search.workshop.tried - before
             if not search.finished:
                 heapq.heappush(self.inner, (search.next_cost, order, search))
             self._forget_dear_ones()

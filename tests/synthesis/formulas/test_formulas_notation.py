@@ -26,6 +26,8 @@ X, Y = Var("x"), Var("y")
         (raised(X, 0.5), "math.sqrt(x)", r"\sqrt{x}"),
         (product(math.pi / 2, X), "math.pi/2 * x", r"\frac{\pi}{2} x"),
         (product(-1.5, X), "-1.5 * x", r"\left(-\frac{3}{2}\right) x"),
+        (raised(quotient(1, X), 3), "(1 / x) ** 3", r"\left(\frac{1}{x}\right)^{3}"),
+        (call(reals.power, math.pi**2, X), "(math.pi**2) ** x", r"{\left(\pi^{2}\right)}^{x}"),
         (call(reals.arcsin, X), "math.asin(x)", r"\arcsin\left(x\right)"),
         (call(reals.magnitude, X), "abs(x)", r"\left|x\right|"),
         (Var("theta1"), "theta1", r"\theta_{1}"),

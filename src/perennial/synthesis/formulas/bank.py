@@ -97,7 +97,7 @@ class Bank:
         self._parents: list[tuple] = []
         self._counts: list[int] = []
         self._starts: dict[int, tuple[int, int]] = {}
-        self.size = self.computed = 0
+        self.size = 0
         for cost in range(1, highest_cost + 1):
             begin = self.size
             self._grow(cost, columns)
@@ -196,7 +196,6 @@ class Bank:
 
     def _keep(self, block: np.ndarray, word, left, right, constant: bool | None = None) -> None:
         """Add the columns that are finite and new; constants only when they were asked for by name."""
-        self.computed += len(block)
         with np.errstate(all="ignore"):
             largest = np.abs(block).max(axis=1)
             good = np.flatnonzero((largest < LARGEST_VALUE) & (largest > 1 / LARGEST_VALUE))

@@ -36,7 +36,6 @@ def fit_constants(
     target: np.ndarray,
     *,
     steps: int = 30,
-    weights: np.ndarray | None = None,
 ) -> Program:
     """The same formula with constants at a local minimum of the squared error; never worse than it came.
 
@@ -45,19 +44,18 @@ def fit_constants(
         columns: variable → `(n,)`.
         target: `(n,)`.
         steps: how many linear systems are solved at most.
-        weights: of the rows, `(n,)`.
     """
     pattern, start = template(program)
     if not start or len(start) > MOST_CONSTANTS:
         return program
-    fitted = _fitted(pattern, start, columns, target, steps, None if weights is None else np.sqrt(weights))
+    fitted = _fitted(pattern, start, columns, target, steps)
     return program if fitted is start else filled(pattern, fitted)
 
 
-def _fitted(pattern, start: dict[str, float], columns, target, steps: int, root=None) -> dict[str, float]:
+def _fitted(pattern, start: dict[str, float], columns, target, steps: int) -> dict[str, float]:
     """Constants at a local minimum; `start` itself when nothing is better."""
     names, place = list(start), np.array(list(start.values()))
-    error, residual, jacobian = _linearised(pattern, columns, target, names, place, root)
+    error, residual, jacobian = _linearised(pattern, columns, target, names, place)
     if not math.isfinite(error):
         return start
     first, damping = error, 1e-3
@@ -66,7 +64,7 @@ def _fitted(pattern, start: dict[str, float], columns, target, steps: int, root=
         if step is None:
             break
         candidate = place - step
-        new_error, new_residual, new_jacobian = _linearised(pattern, columns, target, names, candidate, root)
+        new_error, new_residual, new_jacobian = _linearised(pattern, columns, target, names, candidate)
         if new_error < error:
             gain = (error - new_error) / error
             place, error, residual, jacobian = candidate, new_error, new_residual, new_jacobian
@@ -80,11 +78,9 @@ def _fitted(pattern, start: dict[str, float], columns, target, steps: int, root=
     return dict(zip(names, map(float, place), strict=True)) if error < first else start
 
 
-def _linearised(pattern, columns, target, names, place, root):
+def _linearised(pattern, columns, target, names, place):
     value, jacobian = slopes(pattern, columns, dict(zip(names, place, strict=True)))
     residual = value - target
-    if root is not None:
-        residual, jacobian = residual * root, jacobian * root
     with np.errstate(all="ignore"):
         error = float(residual @ residual)
     if not math.isfinite(error) or not np.isfinite(jacobian).all():

@@ -42,11 +42,6 @@ class Formula:
     length: int
     fitted: int = 0
 
-    @property
-    def exact(self) -> bool:
-        """Whether what it leaves is rounding."""
-        return self.error <= EXACT
-
 
 class Front:
     """The best formulas so far; its `listener` hears of each that enters.

@@ -134,7 +134,7 @@ class _Python:
         if under:
             text += "/" + (under[0] if len(under) == 1 else f"({'*'.join(under)})")
         simple = len(over) <= 1 and not under and fraction > 0
-        return _Text(text, ATOM if simple else PRODUCT)
+        return _Text(text, PRODUCT if not simple else POWER if abs(half) == 4 else ATOM)
 
     def sum(self, x: _Text, y: _Text) -> _Text:
         return _Text(f"{x.text} + {_held(y, SUM)}", SUM)
@@ -192,11 +192,9 @@ class _Latex:
             (over if count > 0 else under).extend([written] if written else [])
         top = " ".join(over)
         text = f"\\frac{{{top or '1'}}}{{{' '.join(under)}}}" if under else top
-        return (
-            _Text(text, PRODUCT if len(over) > 1 and not under else ATOM)
-            if fraction > 0
-            else _Text(f"-{text}", SUM)
-        )
+        if fraction < 0:
+            return _Text(f"-{text}", SUM)
+        return _Text(text, ATOM if under else PRODUCT if len(over) > 1 else POWER if abs(half) == 4 else ATOM)
 
     def _decimal(self, value: float) -> _Text:
         mantissa, _, exponent = f"{value:.12g}".partition("e")
@@ -217,10 +215,8 @@ class _Latex:
         return _Text(f"\\frac{{{x.text}}}{{{y.text}}}", ATOM)
 
     def power(self, x: _Text, y: _Text) -> _Text:
-        base = self._held(x, ATOM)
-        return _Text(
-            f"{{{base}}}^{{{y.text}}}" if "^" in base or "\\frac" in base else f"{base}^{{{y.text}}}", POWER
-        )
+        base = f"\\left({x.text}\\right)" if x.text.startswith("\\frac") else self._held(x, ATOM)
+        return _Text(f"{{{base}}}^{{{y.text}}}" if "^" in base else f"{base}^{{{y.text}}}", POWER)
 
     @staticmethod
     def _held(piece: _Text, binding: int) -> str:

@@ -66,7 +66,8 @@ def as_argument(given: Any, argument: Program) -> Program:
 def fingerprint(value: Any) -> bytes:
     """Bytes that only equal values share."""
     if isinstance(value, np.ndarray):
-        return value.shape[0].to_bytes(2, "little") + value.astype(np.int16).tobytes()
+        sides = b"".join(side.to_bytes(2, "little") for side in value.shape)
+        return sides + value.astype(np.int16).tobytes()
     if isinstance(value, list):
         return b"".join([len(value).to_bytes(2, "little"), *map(fingerprint, value)])
     return str(value).encode()
@@ -95,7 +96,6 @@ class Bank:
         self.states: dict[bytes, State] = {}
         self.by_labelled: dict[bytes, State] = {}
         self._order: list[State] = []
-        self.tried = 0
         self._queue: list[tuple[float, int, State]] = []
 
     def add(self, state: State) -> State | None:
@@ -117,7 +117,6 @@ class Bank:
 
     def apply(self, word: Op, arguments: tuple, cost: float) -> State | None:
         """The new state of a word on states and literals; None when known or without an answer."""
-        self.tried += 1
         values = column(word, arguments)
         if values is None:
             return None

@@ -124,7 +124,6 @@ class Decisions:
                 self.conditions.append((part, mask, False))
                 self.conditions.append((_negated(part), self.full & ~mask, True))
         self.answers: dict[tuple[int, int], Decision | None] = {}
-        self.widest = 0
 
     def best(self, rows: int, depth: int) -> Decision | None:
         """The cheapest decision for rows in a bit mask with at most so many conditions."""
