@@ -37,6 +37,14 @@ def test_types_are_told_by_all_values():
     assert lists._type_of([True, 2]) is None and lists._type_of([(1, "a")]) is None
 
 
+def test_lists_without_an_item_are_of_numbers_and_a_task_without_examples_is_left_out(tmp_path):
+    assert lists._type_of([()]) == lists._type_of([(), ()]) == List(Int)
+    empty = {"name": "empty", "examples": [{"i": [], "o": []}, {"i": [], "o": []}]}
+    (tmp_path / "x.json").write_text(json.dumps([{"name": "none", "examples": []}, empty]))
+    (task,) = lists.tasks_of(tmp_path)
+    assert task.name == "empty" and task.input_type == task.output_type == List(Int)
+
+
 def test_a_task_counts_when_its_test_pairs_come_out(folder):
     tasks = {task.name: task for task in lists.tasks_of(folder)}
     rows = {name: lists.solved(tasks[name], 8.0) for name in ("sum", "turn")}

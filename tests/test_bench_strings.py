@@ -26,6 +26,15 @@ def test_a_sygus_file_is_read():
     assert task.rows == ((('say "hi"', 1), "hi"), (("a b", -2), "b"))
 
 
+@pytest.mark.parametrize(
+    "comment", ['; (constraint (= (f "old") "wrong"))', "; an open ( bracket", ';; a lone " quote', ";)"]
+)
+def test_what_is_commented_out_of_a_sygus_file_is_not_read(comment):
+    source = f'{comment}\n(constraint (= (f "a; b") "b"));{comment}\n(constraint (= (f "c") "d"))'
+    (task,) = strings.from_sygus(source, "x")
+    assert task.rows == ((("a; b",), "b"), (("c",), "d"))
+
+
 def test_tasks_of_lists_and_grids_are_left_to_others():
     assert not list(strings.from_json({"train": [{"input": [1], "output": [1]}]}, "x"))
     assert not list(strings.from_json({"a": {"examples": [{"inputs": [1], "output": 2}]}}, "x"))

@@ -60,6 +60,14 @@ def test_a_module_runs_alone_and_passes_its_own_doctests(name, tmp_path):
     assert tested.stdout.count("grown(") >= len(pairs)
 
 
+@pytest.mark.parametrize(("output", "code"), [("A", 0), ("B", 1)])
+def test_a_module_that_is_run_exits_with_1_when_an_example_fails(output, code, tmp_path):
+    path = tmp_path / "grown.py"
+    path.write_text(to_module(lam(call(WORD["upper"], TEXT)), "grown", [(("a",), output)]), encoding="utf-8")
+    ran = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False)
+    assert ran.returncode == code and bool(ran.stdout) == bool(code) and ran.stderr == ""
+
+
 def test_a_program_without_an_answer_raises_in_the_module_too(tmp_path):
     path = tmp_path / "grown.py"
     path.write_text(to_module(lam(call(WORD["before"], TEXT, ",")), "grown"), encoding="utf-8")

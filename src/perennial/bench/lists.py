@@ -138,8 +138,8 @@ def _pair(each: dict) -> tuple[Any, Any]:
 
 
 def _type_of(values: list) -> Type | None:
-    """The type of all values: `Int`, `Bool`, or a flat list of these."""
-    if all(isinstance(value, tuple) for value in values):
+    """The type of all values: `Int`, `Bool`, or a flat list of these; no values at all pass for `Int`."""
+    if values and all(isinstance(value, tuple) for value in values):
         inner = _type_of([item for value in values for item in value])
         return List(inner) if inner in (Int, Bool) else None
     if all(isinstance(value, bool) for value in values):

@@ -41,7 +41,7 @@ MOST_ARGUMENTS = 8
 TYPES: dict[str, Type] = {"String": Text, "Int": Int, "Bool": Bool}
 PYTHON_TYPES = {str: "String", int: "Int", bool: "Bool"}
 VARIANT = re.compile(r"([-_](small|short|long|repeat))+$")
-TOKEN = re.compile(r'"((?:[^"]|"")*)"|([()])|([^\s()"]+)|;[^\n]*')
+TOKEN = re.compile(r'"((?:[^"]|"")*)"|([()])|([^\s()";]+)|;[^\n]*')
 
 
 @dataclass(frozen=True)

@@ -49,13 +49,14 @@ def bytes_of(text: str) -> int:
     2147483648
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]b)", text.strip().lower())
-    if not found or float(found[1]) <= 0:
+    size = int(float(found[1]) * SIZES[found[2]]) if found else 0
+    if size < 1:
         raise UsageError(
-            f"A size needs a unit, received {text!r}.",
+            f"A size needs a unit and is at least one byte, received {text!r}.",
             where="--memory",
             todo="Write for instance 2GB or 500MB.",
         )
-    return int(float(found[1]) * SIZES[found[2]])
+    return size
 
 
 def kinds_of(pairs: Sequence[str] | None) -> dict[str, str]:

@@ -65,9 +65,14 @@ def model_of(study: str) -> Any:
 
     folder = find_study(study)
     if not (folder / "best").is_dir():
-        raise DataError(
-            "This study has no saved model yet.",
-            where=str(folder),
-            todo=f"Run perennial grow again; it goes on in {folder}.",
-        )
+        raise too_young("no saved model", folder)
     return Model.load(folder / "best")
+
+
+def too_young(told: str, folder: Path) -> DataError:
+    """The answer where a study was asked before it came to what the question is about."""
+    return DataError(
+        f"This study has {told} yet.",
+        where=str(folder),
+        todo=f"Wait while it grows. If nobody grows it, run perennial grow again; it goes on in {folder}.",
+    )

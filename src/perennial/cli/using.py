@@ -35,7 +35,7 @@ def predict(
     data
         A table with the columns of the training data; or a folder, archive, array file or single image.
     output
-        The CSV file to write. Default: stdout.
+        The file to write: CSV, or with tabs where its name ends in .tsv. Default: stdout.
     impute_missing
         Treat columns that the data lack as missing values, and broken images as blank, instead of refusing.
     """

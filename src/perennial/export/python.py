@@ -87,7 +87,9 @@ def to_module(
     lines = writer.function(_docstring(name, examples, about))
     sources = Sources(writer.copied)
     parts = [f'"""{_safe(about)}"""', "\n".join(sources.imports()), *sources.definitions(), "\n".join(lines)]
-    parts.append('if __name__ == "__main__":\n    import doctest\n\n    doctest.testmod()')
+    parts.append(
+        'if __name__ == "__main__":\n    import doctest\n\n    raise SystemExit(doctest.testmod().failed > 0)'
+    )
     return "\n\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -13,7 +13,8 @@ import csv
 import os
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -87,7 +88,7 @@ def read_table(
 def write_table(
     target: str | os.PathLike | TextIO, names: Sequence[str], columns: Sequence[Sequence[object] | np.ndarray]
 ) -> None:
-    """Write columns as a CSV file: all of it or nothing.
+    """Write columns as a CSV file, or with tabs where the name ends in `.tsv`: all of it or nothing.
 
     The file appears under its name only when it is complete, so a reader or a crash never meets half a table.
     Numbers are written so that they read back exactly; missing values (None, NaN, NaT) are empty cells.
@@ -103,13 +104,15 @@ def write_table(
     lengths = {len(column) for column in columns}
     if len(names) != len(columns) or len(lengths) > 1:
         raise DataError(f"{len(names)} names and columns of lengths {sorted(lengths)} do not make a table.")
-    cells = [_written(column) for column in columns]
+    write = partial(_write_rows, names=names, cells=[_written(column) for column in columns])
     if hasattr(target, "write"):
-        _write_rows(target, names, cells)
+        write(target)
         return
     path = Path(os.path.abspath(os.path.expanduser(target)))
+    if path.suffix.lower() == ".tsv":
+        write = partial(write, delimiter="\t")
     try:
-        _write_atomically(path.resolve(), names, cells)
+        _write_atomically(path.resolve(), write)
     except OSError as error:
         raise DataError(
             f"The table cannot be written: {error.strerror or error}.",
@@ -146,21 +149,23 @@ def _written(column: Sequence[object] | np.ndarray) -> list[object]:
     return array.tolist()
 
 
-def _write_rows(stream: TextIO, names: Sequence[str], cells: Sequence[list[object]]) -> None:
-    writer = csv.writer(stream, lineterminator="\n")
+def _write_rows(
+    stream: TextIO, names: Sequence[str], cells: Sequence[list[object]], delimiter: str = ","
+) -> None:
+    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(zip(*cells, strict=True))
 
 
-def _write_atomically(path: Path, names: Sequence[str], cells: Sequence[list[object]]) -> None:
+def _write_atomically(path: Path, write: Callable[[TextIO], None]) -> None:
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         with open(path, "w", encoding="utf-8", newline="") as stream:
-            _write_rows(stream, names, cells)
+            write(stream)
         return
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".perennial-", suffix=".part")
     try:
         with open(descriptor, "w", encoding="utf-8", newline="") as stream:
-            _write_rows(stream, names, cells)
+            write(stream)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)

@@ -79,7 +79,7 @@ def holder(folder: Path) -> dict[str, Any] | None:
     if not known:
         return None
     if known.get("host") == socket.gethostname():
-        born = _born(known.get("pid", -1))
+        born = _born(known["pid"])
         if born is None or abs(born - (known.get("born") or born)) > START_TOLERANCE_SECONDS:
             return None
     return {name: known.get(name) for name in ("pid", "host", "since")}
@@ -97,8 +97,9 @@ def _born(pid: int) -> float | None:
 
 
 def _read(folder: Path) -> dict[str, Any]:
+    """The note; nothing when it cannot be read or does not say which process."""
     try:
         known = json.loads((folder / HOLDER_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return known if isinstance(known, dict) and type(known.get("pid")) is int else {}
