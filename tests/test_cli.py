@@ -58,6 +58,17 @@ def test_predict_writes_one_row_for_each_row_in_order(grown, command, examples, 
     assert all(abs(sum(float(row[name]) for name in row if ":" in name) - 1) < 1e-4 for row in rows)
 
 
+@pytest.mark.parametrize("name", ["p.parquet", "p.json", "p.csv.gz", "P.XLSX"])
+def test_predictions_are_not_written_under_a_name_that_promises_another_format(
+    grown, examples, tmp_path, monkeypatch, capsys, name
+):
+    from perennial.cli import run
+
+    monkeypatch.chdir(tmp_path)
+    assert run(["predict", str(grown), str(examples / "penguins.csv"), "--output", name]) == 2
+    assert ".tsv" in capsys.readouterr().err and not (tmp_path / name).exists()
+
+
 def test_predict_copes_with_reordered_columns_missing_cells_and_unseen_levels(grown, command, tmp_path):
     new = tmp_path / "new.csv"
     new.write_text("sex,island,body_mass_g,flipper_length_mm,bill_depth_mm,bill_length_mm,note\n"

@@ -107,22 +107,23 @@ def sparing(
 ) -> Candidate:
     """The answer with the fewest parts of its own that is not worse than this one by more than a standard error.
 
-    Only what stands on records of a library can take its place: each such member, and their average. The difference is
-    paired, row by row, so its error is small where the two say the same. (The rule of one standard error; Breiman,
-    Friedman, Olshen & Stone 1984.)
+    Where a library was of use, what stands on its records can take the answer's place: each such member, and their
+    average; and the average of members that have fewer parts of their own. The difference is paired, row by row, so its
+    error is small where the two say the same. (The rule of one standard error; Breiman, Friedman, Olshen & Stone 1984.)
     """
     reusing = [member for member in members if _stands_on_others(member)]
     if not reusing:
         return answer
     others = [single(member, metric, target) for member in reusing]
-    if len(reusing) > 1:
-        others.append(average(reusing, metric, target, seed))
-    own = {
-        each.source: own_parts(parse(each.source, vocabulary()), Weights.from_bytes(each.replicas[0]))
-        for each in (answer, *others)
-    }
-    for other in sorted(others, key=lambda each: (own[each.source], -each.score)):
-        if own[other.source] >= own[answer.source]:
+    own = [parts_of(single(member, metric, target)) for member in members]
+    smaller = [
+        [member for member, parts in zip(members, own, strict=True) if parts <= most]
+        for most in sorted(set(own))[:-1]
+    ]
+    others += [average(group, metric, target, seed) for group in (reusing, *smaller)]
+    parts = {each.source: parts_of(each) for each in (answer, *others)}
+    for other in sorted(others, key=lambda each: (parts[each.source], -each.score)):
+        if parts[other.source] >= parts[answer.source]:
             break
         mean, low, high = paired_difference(
             metric, target[answer.rows], other.predictions, answer.predictions, seed=seed
@@ -134,6 +135,11 @@ def sparing(
 
 def _stands_on_others(member: Member) -> bool:
     return bool(compiler.reused_parts(parse(member.record.source, vocabulary())))
+
+
+def parts_of(candidate: Candidate) -> int:
+    """How many parts a candidate has of its own, in one of its replicas."""
+    return own_parts(parse(candidate.source, vocabulary()), Weights.from_bytes(candidate.replicas[0]))
 
 
 def own_parts(program: Program, weights: Weights) -> int:

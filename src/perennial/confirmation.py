@@ -23,7 +23,7 @@ from perennial.trial import Proposal
 
 ROUNDS = 4
 SPARE = 1.15
-QUICK_SHARE, BEST_SHARE = 0.1, 0.5
+QUICK_SHARE, ALONE_SHARE = 0.2, 0.5
 LONGER, ENOUGH_ROWS = 3.0, 500
 
 
@@ -142,8 +142,9 @@ def affordable(
 def patiently(
     records: Sequence[Record], folds: int, seconds: float, workers: int, longer: float
 ) -> tuple[list[Record], int | None]:
-    """The best network for each worker, after candidates without a network: the best of all, and others that take a tenth of
-    the time. The one fold of the search, with few rows, does not say which of them is best.
+    """The best network for each worker, after candidates without a network: the best of all, and others that take a fifth of
+    the time. The one fold of the search, with few rows, does not say which of them is best. Where the best of all has no
+    network and takes a worker half of the time or more, there is a network less.
 
     Args:
         records: the best first, of which at least one is a network.
@@ -156,16 +157,20 @@ def patiently(
     Returns:
         the records in the order in which they should begin, and the number of folds (None for all).
     """
-    networks = [record for record in records if _is_network(record)][:workers]
+    best, networks = records[0], [record for record in records if _is_network(record)][:workers]
     longest = max(map(_seconds_a_fold, networks))
     count = max(1, min(folds, int(seconds / (longer * longest))))
+    most = seconds if workers > 1 else ALONE_SHARE * seconds
+    if not _is_network(best):
+        count = max(1, min(count, int(most / (SPARE * _seconds_a_fold(best)))))
     quick, spent = [], 0.0
     for record in records:
         cost = SPARE * count * _seconds_a_fold(record)
         if _is_network(record):
             continue
-        if record is records[0] and cost <= BEST_SHARE * seconds:
+        if record is best and cost <= most:
             quick.append(record)
+            networks = networks[: workers - 1] if cost > ALONE_SHARE * seconds and workers > 1 else networks
         elif spent + cost <= QUICK_SHARE * seconds * workers:
             quick.append(record)
             spent += cost

@@ -101,7 +101,8 @@ def _known_features(
     study.widen([part for part, _ in ranked])
     told = []
     functions = [part.function for part, _ in ranked]
-    for genotype, place, how in known_openers_for(study.task.modality, study.space, functions):
+    openers = known_openers_for(study.task.modality, study.space, functions, study.history.mirrored)
+    for genotype, place, how in openers:
         part, score = ranked[place]
         reason = f"{how}; {features.reason(study.task.problem, score, part.units)}"
         told.append(_told(part, reason, genotype))

@@ -463,6 +463,7 @@ def assemble(study: Study, members: list[Member], baseline: Candidate) -> Candid
         joint = assembly.average(members, study.metric, target, study.seed)
         if answer is None or not clearly_better(study, answer, joint):
             answer = assembly.sparing(joint, members, study.metric, target, study.seed)
+            _say_what_was_spared(study, joint, answer)
     if answer is None or not beats(study, answer, baseline):
         answer = baseline
     if answer.kind == "ensemble":
@@ -484,6 +485,14 @@ def assemble(study: Study, members: list[Member], baseline: Candidate) -> Candid
         at=study.clock.elapsed,
     )
     return answer
+
+
+def _say_what_was_spared(study: Study, joint: Candidate, answer: Candidate) -> None:
+    if answer is joint:
+        return
+    parts = [assembly.parts_of(each) for each in (joint, answer)]
+    text = f"the best average ({joint.value:.4g}) has {parts[0]} parts of its own; the answer ({answer.value:.4g}) has {parts[1]} and is as good by one standard error"
+    study.emit("verdict", stage="ensemble", text=text, data={"parts": parts})
 
 
 def beats(study: Study, answer: Candidate, baseline: Candidate) -> bool:

@@ -15,7 +15,7 @@ from perennial.spaces.offers import openers_for, space_for
 from perennial.task import Task
 
 SPACE = Space(Lambda((IMAGE,), on_features(Var(IMAGE))))
-PAIRS = [("edges", "kernel_ridge"), ("edges", "linear"), ("patches", "linear")]
+PAIRS = [("edges", "kernel_ridge"), ("edges", "linear"), ("patches", "kernel_ridge")]
 OPENERS = [
     SPACE.repair({"features": FEATURES[kind], "learner": LEARNERS[learner]}) for kind, learner in PAIRS
 ]

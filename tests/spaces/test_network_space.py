@@ -88,6 +88,7 @@ def test_openers_differ_and_begin_without_a_network(space):
     programs = [space.freeze(genotype) for genotype in openers]
     assert len(set(openers)) == len(openers) >= 8
     assert words_of(programs[0]) == {"hog", "kernel_ridge"}
+    assert words_of(programs[1]) == {"patch_features", "standardise", "kernel_ridge"}
     networks = [cost_of(p, (COLOUR,), Dist(10)).flops for p in programs if "head" in words_of(p)]
     assert len(networks) >= 5 and len(set(networks)) >= 3
     assert all(genotype in space for genotype in openers)

@@ -11,7 +11,9 @@ from cyclopts import Parameter
 from perennial.cli.answers import answer, say
 from perennial.cli.app import EXIT_GOOD, Flag, app
 from perennial.cli.studies import find_study, model_of
-from perennial.errors import DataError
+from perennial.errors import DataError, UsageError
+
+OTHER_FORMATS = {".json", ".jsonl", ".parquet", ".pq", ".feather", ".xlsx", ".xls", ".gz", ".zip", ".npz"}
 
 
 @app.command
@@ -35,13 +37,14 @@ def predict(
     data
         A table with the columns of the training data; or a folder, archive, array file or single image.
     output
-        The file to write: CSV, or with tabs where its name ends in .tsv. Default: stdout.
+        The file to write: CSV, or with tabs where its name ends in .tsv; of programs also .json. Default: stdout.
     impute_missing
         Treat columns that the data lack as missing values, and broken images as blank, instead of refusing.
     """
     from perennial.modalities.reading import write_table
 
     model = model_of(study)
+    _check_format(output, *([] if model.codec.batched else [".json"]))
     if not model.codec.batched:
         return _predict_program(model, study, data, output, json, encoding=encoding, delimiter=delimiter)
     rows = model.codec.read(data, encoding=encoding, delimiter=delimiter, skip_bad_lines=skip_bad_lines)
@@ -60,6 +63,17 @@ def predict(
             dict(zip(names, row, strict=True)) for row in zip(*map(plain_column, columns), strict=True)
         ]
     return answer(figures, json, f"{rows.rows} rows written to {output}")
+
+
+def _check_format(output: str | None, *more: str) -> None:
+    """Refuses a file name that promises another format than is written."""
+    suffix = Path(output).suffix.lower() if output is not None else ""
+    if suffix in OTHER_FORMATS and suffix not in more:
+        raise UsageError(
+            f"Predictions are not written as {suffix}.",
+            where=f"--output {output}",
+            todo="Name the file .csv, or .tsv for tabs.",
+        )
 
 
 def _predict_program(

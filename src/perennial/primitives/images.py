@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -22,11 +23,12 @@ from perennial.lang.types import Image, Tensor, Type, TypeVar, fresh
 NUMBERS_AT_ONCE = 1 << 18
 BLOCK = 2
 SMALLEST_NORM = 1e-5
-SAMPLED_PATCHES = 50_000
+SAMPLED_PATCHES, SAMPLED_FOR_EACH = 50_000, 150
 CLUSTER_STEPS = 10
 CONTRAST = 10.0
 SHARE_OF_TIME = 0.4
 TIMED_IMAGES = 4
+MIRRORED = Parameter(False, options=(False, True), doc="the mean of an image and its mirror image")
 
 
 class Hog(Op):
@@ -42,6 +44,7 @@ class Hog(Op):
         orientations: bins of the half circle, or of the full one when `signed`.
         signed: dark-to-light and light-to-dark edges are different.
         clip: largest value after the first division, 0 to 1.
+        mirrored: the mean of an image and its mirror image, for classes that both belong to.
 
     >>> hog.infer(Image(28, 28, 1)), hog(np.zeros((3, 28, 28, 1), np.uint8)).shape
     (Tensor[1728], (3, 1728))
@@ -57,6 +60,7 @@ class Hog(Op):
                 True, options=(True, False), doc="light-to-dark edges differ from dark-to-light"
             ),
             "clip": Parameter(0.2, low=0.01, high=1.0, doc="largest value of a normalised histogram"),
+            "mirrored": MIRRORED,
         }
     )
 
@@ -70,10 +74,25 @@ class Hog(Op):
         return Tensor((rows - tall + 1) * (columns - wide + 1) * tall * wide * orientations)
 
     def call(
-        self, *values: Any, cells: int = 7, orientations: int = 12, signed: bool = True, clip: float = 0.2
+        self,
+        *values: Any,
+        cells: int = 7,
+        orientations: int = 12,
+        signed: bool = True,
+        clip: float = 0.2,
+        mirrored: bool = False,
     ) -> np.ndarray:
         """`(n, d)` for images `(n, height, width, channels)`."""
-        images = values[0]
+        told = {"cells": cells, "orientations": orientations, "signed": signed, "clip": clip}
+        result = self._seen(values[0], **told)
+        if mirrored:
+            result += self._seen(values[0][:, :, ::-1], **told)
+            result *= 0.5
+        return result
+
+    def _seen(
+        self, images: np.ndarray, cells: int, orientations: int, signed: bool, clip: float
+    ) -> np.ndarray:
         n, height, width, channels = images.shape
         rows, columns = _grid(height, width, cells)
         down, across = _votes_for_cells(height, rows), _votes_for_cells(width, columns)
@@ -189,6 +208,7 @@ class PatchFeatures(Learner):
         pool: cells of the pooling grid along each side.
         positions: so many patches, about, are read along the shorter side; near a deadline fewer.
         whitening: added to the variances before dividing by them; pixels have variance 1.
+        mirrored: the mean of an image and its mirror image, for classes that both belong to.
 
     >>> patch_features.infer(Image(32, 32, 3))
     Tensor[7200]
@@ -204,6 +224,7 @@ class PatchFeatures(Learner):
             "pool": Parameter(3, low=1, high=8, doc="cells of the pooling grid along each side"),
             "positions": Parameter(14, low=2, high=128, doc="patches along the shorter side, about"),
             "whitening": Parameter(0.1, low=1e-4, high=10.0, log=True, doc="added to the variances"),
+            "mirrored": MIRRORED,
         }
     )
 
@@ -224,23 +245,32 @@ class PatchFeatures(Learner):
         pool: int = 3,
         positions: int = 14,
         whitening: float = 0.1,
+        mirrored: bool = False,
     ) -> State:
         """The dictionary, from the training images; and how densely images are read, so that all of them can be."""
         images = inputs[0]
         generator = np.random.default_rng(context.seed)
         side = min(size, *images.shape[1:3])
-        sample = _same_contrast(_sampled_patches(images[: context.train_rows], side, generator))
+        count = min(SAMPLED_PATCHES, SAMPLED_FOR_EACH * patches)
+        sample = _same_contrast(_sampled_patches(images[: context.train_rows], side, count, generator))
         filters, offsets = _dictionary(sample, patches, whitening, generator, context.deadline)
         stride = max(1, round((min(images.shape[1:3]) - side + 1) / positions))
         arrays = {"filters": filters, "offsets": offsets}
         state = State({**arrays, "stride": np.array([stride])})
-        while stride < side and not self._affordable(images, state, context.deadline, threshold, pool):
+        told = {"threshold": threshold, "pool": pool, "mirrored": mirrored}
+        while stride < side and not self._affordable(images, state, context.deadline, told):
             stride += 1
             state = State({**arrays, "stride": np.array([stride])})
         return state
 
     def call(
-        self, *inputs: Any, state: State, threshold: float = 0.25, pool: int = 3, **rest: Any
+        self,
+        *inputs: Any,
+        state: State,
+        threshold: float = 0.25,
+        pool: int = 3,
+        mirrored: bool = False,
+        **rest: Any,
     ) -> np.ndarray:
         """`(n, 2 * pool * pool * patches)` for images `(n, height, width, channels)`."""
         images, filters, offsets = inputs[0], state.arrays["filters"], state.arrays["offsets"]
@@ -253,33 +283,35 @@ class PatchFeatures(Learner):
             )
         means = _pooling(images.shape[1], images.shape[2], side, stride, pool)
         result = np.empty((len(images), 2 * len(means) * filters.shape[1]), np.float32)
-        for number, image in enumerate(images):
+
+        def seen(image: np.ndarray) -> np.ndarray:
             code = _compared(_patches_of(image, side, stride), filters, offsets)
             above, below = np.maximum(code - threshold, 0.0), np.maximum(-code - threshold, 0.0)
-            result[number] = np.concatenate([means @ above, means @ below], axis=1).ravel()
+            return np.concatenate([means @ above, means @ below], axis=1).ravel()
+
+        for number, image in enumerate(images):
+            result[number] = 0.5 * (seen(image) + seen(image[:, ::-1])) if mirrored else seen(image)
         return result
 
-    def _affordable(
-        self, images: np.ndarray, state: State, deadline: float, threshold: float, pool: int
-    ) -> bool:
+    def _affordable(self, images: np.ndarray, state: State, deadline: float, told: Mapping[str, Any]) -> bool:
         """Whether reading all images takes no more than `SHARE_OF_TIME` of what is left, by timing a few."""
         if math.isinf(deadline):
             return True
         start = time.monotonic()
         few = images[:TIMED_IMAGES]
-        self.call(few, state=state, threshold=threshold, pool=pool)
+        self.call(few, state=state, **told)
         seconds = (time.monotonic() - start) / max(1, len(few)) * len(images)
         return seconds <= SHARE_OF_TIME * (deadline - start)
 
 
-def _sampled_patches(images: np.ndarray, side: int, generator: np.random.Generator) -> np.ndarray:
-    """`(SAMPLED_PATCHES, side * side * channels)` from random places; flat ones are left out when others exist."""
+def _sampled_patches(images: np.ndarray, side: int, count: int, generator: np.random.Generator) -> np.ndarray:
+    """`(count, side * side * channels)` from random places; flat ones are left out when others exist."""
     n, height, width, _ = images.shape
-    number = generator.integers(0, n, SAMPLED_PATCHES)
-    top, left = (generator.integers(0, length - side + 1, SAMPLED_PATCHES) for length in (height, width))
+    number = generator.integers(0, n, count)
+    top, left = (generator.integers(0, length - side + 1, count) for length in (height, width))
     steps = np.arange(side)
     rows, columns = top[:, None, None] + steps[:, None], left[:, None, None] + steps
-    sample = images[number[:, None, None], rows, columns].reshape(SAMPLED_PATCHES, -1).astype(np.float32)
+    sample = images[number[:, None, None], rows, columns].reshape(count, -1).astype(np.float32)
     flat = sample.max(axis=1) == sample.min(axis=1)
     return sample if flat.all() else sample[~flat]
 

@@ -25,11 +25,13 @@ def on_features(image: Program, known: Sequence[Lambda] = ()) -> Program:
         known: functions from an image to features that were learnt before; each is offered alone and beside edges.
     """
     words = vocabulary()
+    mirrored = one_of("mirrored", [False, True])
     edges = call(
         words["hog"],
         image,
         cells=integer("hog.cells", 3, 10, default=7),
         orientations=integer("hog.orientations", 6, 16, default=12),
+        mirrored=mirrored,
     )
     codes = call(
         words["patch_features"],
@@ -37,6 +39,7 @@ def on_features(image: Program, known: Sequence[Lambda] = ()) -> Program:
         patches=integer("patches", 100, 1600, log=True, default=400),
         size=integer("patch.size", 4, 8, default=6),
         pool=integer("patch.pool", 2, 4, default=3),
+        mirrored=mirrored,
     )
     patches = call(words["standardise"], codes)
     options = [edges, patches, call(words["join"], edges, patches)]

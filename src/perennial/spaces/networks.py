@@ -39,6 +39,7 @@ MOST_BLOCKS = {"plain": 4, "residual": 4, "cells": 2}
 DEFAULTS_FOR_NO_LIMIT = 600.0
 MOST_EPOCHS = 200
 SMALLER_STEPS = 0.3
+FEW_PATCHES = 100
 BATCHES = [32, 64, 128, 256]
 STRONG = {"cutout": 0.3, "trivial": 0.3}
 
@@ -80,8 +81,8 @@ def network_portfolio(space: Space, mirrored: bool = False) -> list[Genotype]:
     """
     flip = int(mirrored)
 
-    def on(features: str, learner: str) -> Genotype:
-        return _on_features(space, FEATURES[features], learner)
+    def on(features: str, **choices: Any) -> Genotype:
+        return _on_features(space, FEATURES[features], "kernel_ridge", mirrored=flip, **choices)
 
     def network(family: str, **choices: Any) -> Genotype:
         return space.repair({"model": 0, "family": FAMILIES[family], "flip": flip, **choices})
@@ -91,20 +92,23 @@ def network_portfolio(space: Space, mirrored: bool = False) -> list[Genotype]:
         label: max(NARROWEST, value // 2) for label, value in default.items() if label.endswith("width")
     }
     openers = [
-        on("edges", "kernel_ridge"),
+        on("edges"),
+        on("patches", patches=FEW_PATCHES),
         network("plain"),
         network("residual"),
         network("plain", **narrow),
         network("plain", flip=1 - flip),
         strengthened(space, network("plain")),
         space.weaken(network("plain"), 0.0),
-        on("patches", "linear"),
+        on("patches"),
         network("cell"),
     ]
     return list(dict.fromkeys(openers))
 
 
-def known_openers(space: Space, known: Sequence[Lambda]) -> list[tuple[Genotype, int, str]]:
+def known_openers(
+    space: Space, known: Sequence[Lambda], mirrored: bool = False
+) -> list[tuple[Genotype, int, str]]:
     """Candidates on features that were learnt on other tasks, each with the place of its features and what it is.
 
     A linear model on each; on the first also a kernel, and both beside edges; and the first of them that is a network,
@@ -113,12 +117,13 @@ def known_openers(space: Space, known: Sequence[Lambda]) -> list[tuple[Genotype,
     Args:
         space: of `network_space` with these known features.
         known: features, the best first.
+        mirrored: whether mirror images seem to mean the same.
     """
     if not known:
         return []
 
     def on(place: int, way: int, learner: str) -> Genotype:
-        return _on_features(space, FIRST_KNOWN + WAYS * place + way, learner)
+        return _on_features(space, FIRST_KNOWN + WAYS * place + way, learner, mirrored=int(mirrored))
 
     found = [(on(place, 0, "linear"), place, "a linear model on it") for place in range(len(known))]
     networks = [place for place, function in enumerate(known) if _is_network(function)]
@@ -139,8 +144,8 @@ def _is_network(function: Lambda) -> bool:
     return isinstance(function.body.function, Frozen)
 
 
-def _on_features(space: Space, features: int, learner: str) -> Genotype:
-    return space.repair({"model": 1, "features": features, "learner": LEARNERS[learner]})
+def _on_features(space: Space, features: int, learner: str, **choices: Any) -> Genotype:
+    return space.repair({"model": 1, "features": features, "learner": LEARNERS[learner], **choices})
 
 
 def strengthened(space: Space, genotype: Genotype) -> Genotype:

@@ -47,7 +47,7 @@ def openers_for(modality: str, space: Space, mirrored: bool = False) -> list[Gen
 
 
 def known_openers_for(
-    modality: str, space: Space, known: Sequence[Lambda]
+    modality: str, space: Space, known: Sequence[Lambda], mirrored: bool = False
 ) -> list[tuple[Genotype, int, str]]:
     """Candidates that stand on what was learnt on other tasks, each with the place of that and what it is.
 
@@ -55,9 +55,11 @@ def known_openers_for(
         modality: `table` or `image`.
         space: of that modality, with these.
         known: what was learnt, the best first.
+        mirrored: whether mirror images seem to mean the same.
     """
-    openers = networks.known_openers if modality == "image" else tables.known_openers
-    return openers(space, known)
+    if modality == "image":
+        return networks.known_openers(space, known, mirrored)
+    return tables.known_openers(space, known)
 
 
 def beside_known(modality: str, space: Space, genotype: Genotype, known: Sequence[Lambda]) -> Genotype | None:
