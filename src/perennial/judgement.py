@@ -66,12 +66,12 @@ def _scored(
     model: Model, history: History, data: str, known: np.ndarray, encoding: str | None
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Which rows were seen in training, and the figures."""
-    frame = model.codec.read(data, encoding=encoding)
-    target, inputs = model.codec.encode_target(frame), model.codec.encode(frame)
+    rows = model.codec.read_labelled(data, encoding=encoding)
+    target, inputs = model.codec.encode_target(rows), model.codec.encode(rows)
     metric = metrics.resolve(history.protocol["metric"])
     prediction = model.predict_values(inputs)
     low, high = metrics.interval(metric, target, prediction, seed=history.created["seed"])
-    figures = {"value": float(metric(target, prediction)), "low": low, "high": high, "n": frame.rows}
+    figures = {"value": float(metric(target, prediction)), "low": low, "high": high, "n": len(target)}
     return np.isin(content_hashes(inputs, target), known), figures
 
 

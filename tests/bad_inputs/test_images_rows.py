@@ -409,6 +409,20 @@ def test_row_21_nearly_the_same_images_stay_together(tmp_path):
     assert finding.what.startswith("3 images") and len(np.unique(task.groups)) == 30
 
 
+def test_row_21_exact_copies_are_not_listed_among_those_that_are_nearly_the_same(class_folders):
+    root = class_folders(images=12)
+    for number in range(3):
+        (root / "cat" / f"copy-{number}.png").write_bytes((root / "cat" / f"00{number}.png").read_bytes())
+    with Image.open(root / "cat" / "000.png") as image:
+        pixels = np.asarray(image).copy()
+    pixels[0, 0] ^= 4
+    Image.fromarray(pixels).save(root / "dog" / "near.png")
+    task = Task.from_data(root)
+    (near,), (copies,) = found(task, "near duplicates"), found(task, "duplicates")
+    assert near.where == "cat/000.png, dog/near.png" and near.what.startswith("1 image is")
+    assert copies.what.startswith("3 images") and len(np.unique(task.groups)) == 24
+
+
 def test_row_24_test_images_among_those_to_learn_from_are_an_error(class_folders, command):
     root = class_folders(images=10)
     later = class_folders("later", images=5)

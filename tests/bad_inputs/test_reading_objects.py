@@ -291,3 +291,25 @@ def test_32_a_parquet_file_larger_than_the_memory_is_sampled(tmp_path):
 def test_a_narwhals_frame_and_a_series_are_understood():
     assert frame_from(nw.from_native(pandas.DataFrame({"a": [1]}))).names == ("a",)
     assert frame_from(pandas.Series([1, 2], name="y")).names == ("y",)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+def test_two_values_of_one_object_never_share_a_column(tmp_path, form):
+    path = tmp_path / f"x.{form}"
+    rows = [{"a": {"b": 1}}, {"a.b": 1, "a": {"b": 2}}]
+    path.write_text(json.dumps(rows) if form == "json" else "\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError) as caught:
+        read_table(path)
+    assert "the column 'a.b'" in caught.value.what and "row 2" in caught.value.where
+
+
+def test_rows_of_lists_may_hold_lists_and_rows_without_cells_are_refused():
+    frame = frame_from([[1, [2, 3]], [4, [5]]])
+    assert frame.column("x0").tolist() == [1, 4] and frame.column("x1").tolist() == [(2, 3), (5,)]
+    for data in ([np.array(1), np.array(2)], [[1], np.array(2)]):
+        refused(data, "A row must hold cells, received an array of shape ()")
+
+
+def test_a_signalling_nan_is_missing_like_any_other():
+    frame = frame_from({"a": [decimal.Decimal("sNaN"), decimal.Decimal("NaN"), 1]})
+    assert np.isnan(frame.column("a")).tolist() == [True, True, False]

@@ -98,7 +98,9 @@ def test_half_past_twelve_at_night_is_hour_zero():
 
 
 @pytest.mark.parametrize("texts", [["1.2.3", "4.5.6"], ["16:9", "4:3"], ["10.1.12.24"], ["a1", "b2"], ["3.5", "4.25"], [],
-                                   ["2024-02-30", "2024-13-01"], ["room 12", "room 13"], ["1/2", "3/4"]])  # fmt: skip
+                                   ["2024-02-30", "2024-13-01"], ["room 12", "room 13"], ["1/2", "3/4"],
+                                   ["Marathon 2020", "Decade 1990", "Sepia 2001"], ["Junior 2004", "Mayor 1999"],
+                                   ["Money 5 Jan 2024", "Sunset 6 Jan 2024"]])  # fmt: skip
 def test_what_is_no_date_stays_none(texts):
     assert recognised(texts)[0] is None
 
@@ -116,3 +118,37 @@ def test_missing_and_empty_columns_parse_to_nothing():
 
 def test_every_writing_has_a_test():
     assert set(AS_STRFTIME) | {"year-month", "month-year", "name-year"} == set(WRITINGS)
+
+
+@pytest.mark.parametrize("spelling", [str.upper, str.lower, str.title])
+@pytest.mark.parametrize("form", ["%a, %d %b %Y", "%A %d %B %Y", "%B %d, %Y", "%d. %b. %Y"])
+def test_months_and_weekdays_are_known_in_capitals_too(spelling, form):
+    texts = [spelling(day.strftime(form)) for day in DAYS]
+    expected = np.array([day.date() for day in DAYS], dtype="datetime64[s]")
+    assert np.array_equal(recognised(texts)[0].parse(texts), expected)
+
+
+def test_usual_abbreviations_of_months_and_weekdays_are_known():
+    texts = ["Sept. 5, 2024", "Sep 5 2024", "Tues, Sept 5TH, 2024", "Thurs Sep 5, 2024", "Weds Sep 5 2024"]
+    found = Calendar("name-day-year").parse(texts).astype("datetime64[D]").astype(str).tolist()
+    assert found == ["2024-09-05"] * 4 + ["NaT"]
+
+
+@pytest.mark.parametrize("year", range(2000, 2030))
+def test_weeks_that_the_iso_calendar_does_not_have_are_missing(year):
+    for week in (0, 1, 52, 53, 54):
+        try:
+            expected = str(datetime.date.fromisocalendar(year, week, 7))
+        except ValueError:
+            expected = "NaT"
+        assert (
+            str(Calendar("iso-week").parse([f"{year}-W{week:02d}-7"])[0].astype("datetime64[D]")) == expected
+        )
+
+
+def test_zones_that_do_not_exist_are_missing():
+    texts = [
+        f"2024-01-31 10:00{zone}"
+        for zone in ("+14:00", "-1200", "+23:59", "+24:00", "+05:60", "+99:99", "+99")
+    ]
+    assert np.isnat(Calendar("year-month-day").parse(texts)).tolist() == [False] * 3 + [True] * 4

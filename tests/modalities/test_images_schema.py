@@ -136,6 +136,126 @@ def test_a_table_is_no_folder_of_images(class_folders, examples):
         schema.encode(examples / "penguins.csv")
 
 
+# -- true values -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tabled(tmp_path, draw):
+    """Makes a folder of images with a table beside them, whose rows stand in the reverse order of the names."""
+
+    def make(name="tabled", images=12, seed=0):
+        names = [f"{number:02d}.png" for number in range(images)]
+        for number, file in enumerate(names):
+            draw(tmp_path / name / file, seed=(seed, number))
+        rows = [f"{file},{number * 1.5},{'ab'[number % 2]}" for number, file in enumerate(names)]
+        (tmp_path / name / "about.csv").write_text("\n".join(["file,size,kind", *reversed(rows)]))
+        return tmp_path / name
+
+    return make
+
+
+def test_the_table_beside_the_images_says_what_they_show_in_the_order_of_the_images(tabled):
+    root = tabled()
+    task = Task.from_data(root, target="size")
+    check_image_codec(task.schema, root)
+    names = [str(name) for name in task.schema.row_names(root)[1]]
+    assert names == sorted(names)
+    assert task.schema.encode_target(root).tolist() == [1.5 * int(name[:2]) for name in names]
+    kinds = Task.from_data(root, target="kind").schema
+    assert kinds.encode_target(root).tolist() == [0, 1] * 6
+    with zipfile.ZipFile(root.parent / "x.zip", "w") as archive:
+        for path in root.iterdir():
+            archive.write(path, path.name)
+    assert kinds.encode_target(root.parent / "x.zip").tolist() == [0, 1] * 6
+
+
+def test_a_table_for_each_part_and_tables_within_the_parts_are_found(tabled):
+    schema = Task.from_data(tabled(), target="size").schema
+    apart = tabled("all/train").parent
+    tabled("all/test", images=3, seed=1)
+    assert schema.encode_target(apart).tolist() == [0, 1.5, 3, *(1.5 * number for number in range(12))]
+    beside = tabled("new", images=4, seed=2)
+    (beside / "about.csv").rename(beside / "test.csv")
+    assert schema.encode_target(beside).tolist() == [0, 1.5, 3, 4.5]
+
+
+def test_class_folders_are_the_classes_unless_a_table_says_what_these_are(class_folders):
+    root = class_folders(images=2)
+    schema = Task.from_data(root).schema
+    names = sorted(str(path.relative_to(root)) for path in root.rglob("*.png"))
+    (root / "about.csv").write_text(
+        "file,size\n" + "\n".join(f"{name},{n}.5" for n, name in enumerate(names))
+    )
+    graded = Task.from_data(root, target="size").schema
+    assert schema.encode_target(root).tolist() == [0, 0, 1, 1]
+    assert graded.encode_target(root).tolist() == [0.5, 1.5, 2.5, 3.5]
+    (root / "about.csv").write_text("file,class\n" + "\n".join(f"{name},{name[-5]}" for name in names))
+    spoken = Task.from_data(root).schema
+    assert spoken.encode_target(root).tolist() == [0, 1, 0, 1]
+
+
+def test_class_folders_within_the_parts_are_the_classes(class_folders):
+    class_folders("all/train", images=3)
+    class_folders("all/test", images=1)
+    root = class_folders("pets").parent / "all"
+    schema = Task.from_data(root).schema
+    assert schema.encode_target(root).tolist() == [0, 1, 0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("change", ["unnamed", "twice", "gone", "other"])
+def test_images_without_one_true_value_each_are_refused(tabled, draw, change):
+    root = tabled()
+    schema = Task.from_data(root, target="size").schema
+    table = root / "about.csv"
+    if change == "unnamed":
+        draw(root / "99.png", seed=99)
+        said = "missing or infinite in 1 of 13 rows"
+    elif change == "twice":
+        table.write_text(table.read_text() + "\n03.png,9.0,a")
+        said = "named twice"
+    elif change == "gone":
+        table.unlink()
+        said = "Nothing says what these images show"
+    else:
+        table.write_text(table.read_text().replace("size", "weight"))
+        said = "There is no column 'size'"
+    with pytest.raises(DataError) as caught:
+        schema.encode_target(root)
+    assert said in str(caught.value)
+
+
+def test_a_pair_says_what_its_images_show_whatever_the_targets_are_called(class_folders, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 12, 12)).astype(np.uint8)
+    names = np.array(["cat", "dog"] * 10, dtype=object)
+    for schema in (
+        Task.from_data(class_folders(mode="L", size=(12, 12))).schema,
+        Task.from_data((pixels, names)).schema,
+    ):
+        assert schema.encode_target((pixels, names)).tolist() == [0, 1] * 10
+        assert schema.encode_target((list(pixels), names)).tolist() == [0, 1] * 10
+    codes = Task.from_data((pixels, np.arange(20) % 4)).schema
+    np.savez(tmp_path / "x.npz", x=pixels, y=np.arange(20) % 4)
+    for data in ((pixels, np.eye(4)[np.arange(20) % 4]), tmp_path / "x.npz"):
+        assert codes.encode_target(data).tolist() == list(range(4)) * 5
+    several = Task.from_data((pixels, np.random.default_rng(1).integers(0, 2, (20, 3)))).schema
+    assert several.encode_target((pixels[:3], np.eye(3))).tolist() == np.eye(3).tolist()
+    with pytest.raises(DataError, match="20 images and targets of shape"):
+        codes.encode_target((pixels, np.arange(5)))
+    with pytest.raises(DataError, match="There is no column 'target'"):
+        codes.encode_target((pixels, np.arange(40.0).reshape(20, 2)))
+
+
+def test_perennial_evaluate_takes_a_folder_with_a_table_in_any_order(tabled, command, tmp_path):
+    one, other = tabled("one", images=24), tabled("other", images=8, seed=1)
+    command(
+        "grow", one, "--target", "kind", "--trials", "1", "--workers", "1", "--out", "study", cwd=tmp_path
+    )
+    done = command("evaluate", "study", other, "--json", cwd=tmp_path, check=0)
+    assert json.loads(done.stdout)["n"] == 8
+    done = command("evaluate", "study", one, cwd=tmp_path, check=3)
+    assert "24 of 24 rows were in the data" in done.stderr
+
+
 # -- tasks -------------------------------------------------------------------------------------------------------------
 
 

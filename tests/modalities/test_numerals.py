@@ -82,3 +82,13 @@ def test_codes_with_leading_zeros_are_no_numbers():
 def test_plain_numbers_are_counted_by_cells():
     share, distinct = plain_share(["1", "2.5", "x"], np.array([6, 2, 2]))
     assert (share, distinct) == (0.8, 2)
+
+
+@pytest.mark.parametrize("mark", [".", ","])
+def test_no_group_of_thousands_begins_with_zero(mark):
+    other = "," if mark == "." else "."
+    texts = [f"{value:.3f}".replace(".", mark) for value in (0.123, -0.265, 1.234, 7.5)]
+    numerals, share, why = recognised(texts)
+    assert (numerals.mark, share) == (mark, 1.0) and "as well" not in why
+    assert numerals.parse(texts).tolist() == [0.123, -0.265, 1.234, 7.5]
+    assert np.isnan(Numerals(other).parse(texts)).tolist() == [True, True, False, False]

@@ -1,7 +1,8 @@
 """Programs on text columns as one expression of pandas or of SQL (DuckDB's dialect), where one exists.
 
 Where the program has an answer, the expression gives the same; where it has none, the expression gives a missing
-value, an empty text or the text unchanged.
+value, an empty text or the text unchanged. One thing SQL cannot say: a letter whose other case is several letters
+stays one there, so that `upper` turns `ß` into `ẞ` and not into `SS`.
 
 >>> from perennial.lang import Lambda, Var, call
 >>> from perennial.primitives.text import before, upper
@@ -22,9 +23,10 @@ from perennial.lang import Call, Lambda, Literal, Program, Var
 from perennial.lang.ops import Op
 from perennial.primitives.text import KINDS
 
+SPACES = r"\s\x0b\x1c-\x1f\x85\p{Z}"  # what Python takes for spaces; SQL's \s knows those of ASCII only
 SQL_KINDS = {
-    "digits": "[0-9]+", "letters": r"\p{L}+", "upper": "[A-ZÀ-ÖØ-Þ]+", "lower": "[a-zß-öø-ÿ]+",
-    "alphanumeric": r"[\p{L}\p{Nd}]+", "word": r"\S+", "spaces": r"\s+", "number": r"-?[0-9]+(?:\.[0-9]+)?",
+    "digits": "[0-9]+", "letters": r"[\p{L}\p{Nl}\p{No}]+", "upper": "[A-ZÀ-ÖØ-Þ]+", "lower": "[a-zß-öø-ÿ]+",
+    "alphanumeric": r"[\p{L}\p{N}]+", "word": f"[^{SPACES}]+", "spaces": f"[{SPACES}]+", "number": r"-?[0-9]+(?:\.[0-9]+)?",
 }  # fmt: skip
 
 
@@ -159,9 +161,9 @@ def _sql_token(text: str, kind: str, place: int) -> str:
 SQL: dict[str, Callable] = {
     "lower": lambda t, v: f"lower({t[0]})",
     "upper": lambda t, v: f"upper({t[0]})",
-    "stripped": lambda t, v: f"trim({t[0]})",
+    "stripped": lambda t, v: f"regexp_replace({t[0]}, '^[{SPACES}]+|[{SPACES}]+$', '', 'g')",
     "text_length": lambda t, v: f"length({t[0]})",
-    "reversed_text": lambda t, v: f"reverse({t[0]})",
+    "reversed_text": lambda t, v: f"array_to_string(list_reverse(regexp_extract_all({t[0]}, '(?s).')), '')",
     "concat": lambda t, v: "(" + " || ".join(t) + ")",
     "left": _known(lambda t, v: f"left({t[0]}, {v[1]})", 1),
     "right": _known(lambda t, v: f"right({t[0]}, {v[1]})" if v[1] else None, 1),

@@ -115,7 +115,7 @@ class Metric:
             return target.astype(np.int64), decided, target.shape[1]
         target, prediction, k = _with_unseen_classes(target, prediction)
         if self.input == "label" and prediction.ndim == 2:
-            prediction = decide(prediction[:, :k] if decision else prediction, decision)
+            prediction = decide(prediction, decision)
         return target, prediction, k
 
     def __reduce__(self):

@@ -13,7 +13,7 @@ REPLICATES = 1000
 BOOTSTRAP_ROWS = 200_000
 BOOTSTRAP_WORK = 20_000_000
 NORMAL_95 = 1.959963984540054
-WIDTH_95 = 3.92
+WIDTH_95 = 2 * NORMAL_95
 
 
 def interval(
@@ -103,7 +103,8 @@ def wilson(share: float, n: float) -> tuple[float, float]:
     square = NORMAL_95**2
     centre = (share + square / (2 * n)) / (1 + square / n)
     half = NORMAL_95 / (1 + square / n) * np.sqrt(share * (1 - share) / n + square / (4 * n * n))
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return float(min(low, share)), float(max(high, share))  # rounding may bring an edge past 0 or 1 inwards
 
 
 def _smallest_class(target: np.ndarray, n: int) -> int:

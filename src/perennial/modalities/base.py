@@ -85,6 +85,10 @@ class Codec(ABC):
         """What `encode` accepts, opened from a path; `reading` are the options of the file format."""
         return path
 
+    def read_labelled(self, path: Any, **reading: Any) -> Any:
+        """What `encode` and `encode_target` accept, opened from a path of data with their targets."""
+        return self.read(path, **reading)
+
     def row_names(self, data: Any) -> tuple[str, np.ndarray] | None:
         """A column that tells the rows of `data` apart, for the file of predictions; None when there is none."""
         return None

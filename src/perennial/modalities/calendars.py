@@ -12,9 +12,13 @@ import numpy as np
 SHARE = 0.9
 PROBE = 200
 CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,]\d{1,9})?)?(?:\s?(?P<p>[AaPp])\.?[Mm]\.?)?"
-ZONE = r"(?:\s?(?P<z>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
-WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)?"
-MONTH = r"(?P<b>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})\.?"
+ZONE = r"(?:\s?(?P<z>Z|UTC|GMT|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?))?"
+WEEKDAY = r"(?:(?i:mon|tue(?:s)?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?i:day)?\.?,?\s+)?"
+MONTH = (
+    r"(?P<b>(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?))\.?"
+)
+ORDINAL = r"(?i:st|nd|rd|th)?"
 YEAR, SHORT, NUMBER = r"(?P<Y>\d{4})", r"(?P<y>\d{2})", r"\d{1,2}"
 DAY_FIRST = rf"(?P<d>{NUMBER})(?P<s>[-/.])(?P<m>{NUMBER})(?P=s)"
 MONTH_FIRST = rf"(?P<m>{NUMBER})(?P<s>[-/.])(?P<d>{NUMBER})(?P=s)"
@@ -26,8 +30,8 @@ WRITINGS = {
     "month-day-year": MONTH_FIRST + YEAR,
     "day-month-yy": DAY_FIRST + SHORT,
     "month-day-yy": MONTH_FIRST + SHORT,
-    "day-name-year": rf"(?P<d>{NUMBER})(?:st|nd|rd|th)?[-\s.]+{MONTH},?[-\s]+{YEAR}",
-    "name-day-year": rf"{MONTH}\s+(?P<d>{NUMBER})(?:st|nd|rd|th)?,?\s+{YEAR}",
+    "day-name-year": rf"(?P<d>{NUMBER}){ORDINAL}[-\s.]+{MONTH},?[-\s]+{YEAR}",
+    "name-day-year": rf"{MONTH}\s+(?P<d>{NUMBER}){ORDINAL},?\s+{YEAR}",
     "day-name-yy": rf"(?P<d>{NUMBER})[-\s]{MONTH}[-\s]{SHORT}",
     "yyyymmdd": r"(?P<Y>(?:19|20)\d{2})(?P<m>[01]\d)(?P<d>[0-3]\d)",
     "year-month": rf"{YEAR}[-/](?P<m>{NUMBER})",
@@ -188,11 +192,11 @@ def _two_digits(year: np.ndarray) -> np.ndarray:
 
 
 def _weeks(year: np.ndarray, week: np.ndarray, weekday: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The day of an ISO week; the week with 4 January is the first."""
+    """The day of an ISO week; the week with 4 January is the first, and each belongs to the year of its Thursday."""
     fourth = (np.clip(year, 1, 9999) - 1970).astype("datetime64[Y]").astype("datetime64[D]") + 3
     monday = fourth - (fourth.astype(np.int64) + 3) % 7
-    days = monday + 7 * (week - 1) + (weekday - 1)
-    return days, (week >= 1) & (week <= 53)
+    monday = monday + 7 * (week - 1)
+    return monday + (weekday - 1), (monday + 3).astype("datetime64[Y]").astype(np.int64) == year - 1970
 
 
 def _offset(zone: str | None) -> int:

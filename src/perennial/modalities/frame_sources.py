@@ -101,7 +101,12 @@ def _from_rows(data: Sequence[object]) -> Frame:
         names = list(dict.fromkeys(key for row in data for key in row))
         return _build(names, [[row.get(name) for row in data] for name in names], "rows")
     if all(isinstance(row, (list, tuple, np.ndarray)) for row in data):
-        widths = [len(row) if np.ndim(row) or isinstance(row, (list, tuple)) else -1 for row in data]
+        if any(np.shape(row) == () for row in data if isinstance(row, np.ndarray)):
+            raise DataError(
+                "A row must hold cells, received an array of shape ().",
+                todo="Give one list of cells for each row, or one array of all values.",
+            )
+        widths = list(map(len, data))
         odd = next((number for number, width in enumerate(widths) if width != widths[0]), None)
         if odd is not None:
             raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from perennial.errors import DataError, UnreadableData
 from perennial.modalities.csv_dialect import find_encoding
@@ -23,8 +24,8 @@ def read_json(source: Source, wishes: Wishes) -> Frame:
     object lacks is a missing value.
 
     Raises:
-        DataError: no rows, rows that are not objects, keys that occur twice in one object.
-        UnreadableData: text that is not JSON, with its line.
+        DataError: no rows, rows that are not objects, two values of a row for one column.
+        UnreadableData: text that is not JSON, or a key that occurs twice in one object, with its line.
     """
     checked = check_text(source, find_encoding(source.head, wishes.encoding, str(source.path)))
     _refuse_too_large(checked, wishes)
@@ -94,7 +95,17 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _row(value: object, checked: CheckedText, number: int) -> dict:
     if isinstance(value, dict):
-        return _flat(value)
+        pairs = list(_flat(value))
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise DataError(
+                f"Two values of one object would stand in the column {max(names, key=names.count)!r}.",
+                where=f"{checked.source.path}, row {number}: {str(value)[:80]!r}",
+                why="Objects inside an object become columns whose names are joined by a point.",
+                todo="Rename one of the keys.",
+            )
+        return row
     raise DataError(
         f"Expected one object {{…}} per row, received {type(value).__name__}.",
         where=f"{checked.source.path}, row {number}: {str(value)[:80]!r}",
@@ -102,14 +113,12 @@ def _row(value: object, checked: CheckedText, number: int) -> dict:
     )
 
 
-def _flat(value: dict, prefix: str = "", depth: int = 0) -> dict:
-    row = {}
+def _flat(value: dict, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
     for key, inner in value.items():
         if isinstance(inner, dict) and depth < DEEPEST_OBJECT:
-            row.update(_flat(inner, f"{prefix}{key}.", depth + 1))
+            yield from _flat(inner, f"{prefix}{key}.", depth + 1)
         else:
-            row[prefix + key] = inner
-    return row
+            yield prefix + key, inner
 
 
 def _not_json(checked: CheckedText, line: int, error: Exception) -> UnreadableData:

@@ -15,8 +15,8 @@ DECORATION = str.maketrans("", "", " \t\u00a0\u202f\u2009'\u2019€$£¥₹₽�
 CURRENCY = re.compile(r"\b(?:EUR|USD|GBP|CHF|JPY|CNY|INR|CAD|AUD)\b", re.IGNORECASE)
 UNIT = re.compile(r"[+-]?[\d.,]*\d[\d.,]*\s*([A-Za-zµ°²³/]{1,8})")
 EXPONENT = r"(?:[eE][+-]?\d+)?"
-POINT = re.compile(rf"-?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)?(?:(?<=\d)\.\d*|\.\d+)?(?<=[\d.]){EXPONENT}")
-COMMA = re.compile(rf"-?(?:\d{{1,3}}(?:\.\d{{3}})+|\d+)?(?:(?<=\d),\d*|,\d+)?(?<=[\d,]){EXPONENT}")
+POINT = re.compile(rf"-?(?:[1-9]\d{{,2}}(?:,\d{{3}})+|\d+)?(?:(?<=\d)\.\d*|\.\d+)?(?<=[\d.]){EXPONENT}")
+COMMA = re.compile(rf"-?(?:[1-9]\d{{,2}}(?:\.\d{{3}})+|\d+)?(?:(?<=\d),\d*|,\d+)?(?<=[\d,]){EXPONENT}")
 BRACKETS = re.compile(r"\(([^()]+)\)")
 LEADING_ZERO = re.compile(r"\s*[+-]?0\d+\s*")
 PLAIN = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")

@@ -223,19 +223,19 @@ def _numbers_as_dates(
 ) -> ColumnSchema | None:
     """Seconds since 1970 and serial days when the name says so; 20240131 when every value is such a day."""
     if not len(known):
-        return replace(base, kind="date", reason="you said so") if wish.kind else None
+        return replace(base, kind="date", reason="you said so")
     asked, named = wish.kind == "date", bool(DATE_NAME.search(base.name))
     low, high = float(distinct[0]), float(distinct[-1])
     if DAYS_AS_NUMBERS[0] <= low and high <= DAYS_AS_NUMBERS[1] and (asked or named or len(distinct) >= 5):
         column = replace(base, kind="date", format={"yyyymmdd": True})
         whole = bool((distinct == np.round(distinct)).all())
         if whole and not np.isnat(values_of(column, distinct)).any():
-            return replace(
-                column, reason=_overrule("every number is a day written yyyymmdd", base.name, "number")
-            )
+            why = _overrule("every number is a day written yyyymmdd", base.name, "number")
+            return replace(column, reason="you said so; read as days written yyyymmdd" if asked else why)
     for unit, size in UNIT_SIZES.items():
         if (asked or named) and EPOCH_SECONDS[0] * size < low and high < EPOCH_SECONDS[1] * size:
-            reason = _overrule(f"its name and its range say time since 1970 in {unit}", base.name, "number")
+            why = _overrule(f"its name and its range say time since 1970 in {unit}", base.name, "number")
+            reason = f"you said so; read as time since 1970 in {unit}" if asked else why
             return replace(base, kind="date", format={"epoch": unit}, reason=reason)
     if asked:
         return replace(
@@ -263,8 +263,6 @@ def _numbers_as_dates(
 def _warn_about_numbers(
     name: str, distinct: np.ndarray, sizes: np.ndarray, dtype: np.dtype, tell: Tell
 ) -> None:
-    if not len(distinct):
-        return
     largest = max(abs(float(distinct[0])), abs(float(distinct[-1])))
     if largest > 1e300 or (dtype.kind in "iu" and largest > EXACT):
         tell(
@@ -312,7 +310,8 @@ def _sense_text(base: ColumnSchema, cells: np.ndarray, wish: Wish, tell: Tell) -
     if nothing is not None:
         return nothing
     if (
-        wish.kind != "date"
+        levels
+        and wish.kind != "date"
         and {level.strip().lower() for level in levels[:3]} <= TRUTH.keys()
         and len(levels) <= 6
         and all(level.strip().lower() in TRUTH for level in levels)

@@ -37,7 +37,8 @@ class TargetSchema:
         names: the target columns.
         problem: one of `PROBLEMS`.
         classes: as text, in the order of codes; for several labels, the labels.
-        kind: dtype family of the labels that people gave: `text`, `int`, `float` or `bool`.
+        kind: dtype family of the labels that people gave: `text`, `int`, `float` or `bool`. Floats that are all
+            whole are `int`: a column of whole numbers becomes one of floats as soon as a cell is missing.
         marks: for each target column the decimal mark of numbers written as text, or "".
         pairs: for target columns of two texts each, the text of 0 and the text of 1.
         separator: what stands between several labels in one cell; "" when a cell holds one.
@@ -81,7 +82,7 @@ class TargetSchema:
             DataError: cells that are no numbers where numbers are to be predicted.
         """
         if self.problem in ("binary", "multiclass"):
-            codes = {label: code for code, label in enumerate(self.classes)}
+            codes = {_key(label, self.kind): code for code, label in enumerate(self.classes)}
             texts = as_texts(columns[0])
             return np.array([codes.get(_key(text, self.kind), len(codes)) for text in texts], dtype=np.int64)
         if self.separator:
@@ -99,7 +100,7 @@ class TargetSchema:
         return values[0] if self.problem == "regression" else np.column_stack(values)
 
     def decode(self, prediction: np.ndarray, decision: dict[str, Any] | None = None) -> np.ndarray:
-        """Labels with the values and the dtype that people gave, or numbers."""
+        """Labels with the values that people gave and the dtype of their `kind`, or numbers."""
         if self.problem in ("binary", "multiclass"):
             return self.labels()[decide(prediction, decision)]
         if self.problem != "multilabel":
@@ -429,13 +430,22 @@ def _is_whole(text: str) -> bool:
 
 
 def _key(text: str | None, kind: str) -> str:
-    """The label of a cell; `1.0` and `1` are one label when labels are whole numbers."""
+    """The label of a cell; numbers that are written differently are one label when labels are numbers.
+
+    >>> _key("1.0", "int"), _key("0.50", "float"), _key("0.50", "text")
+    ('1', '0.5', '0.50')
+    """
     if text is None:
         return ""
     if kind == "int" and _is_whole(text):
         return str(int(float(text)))
     if kind == "bool" and text.strip().lower() in ("true", "false", "1", "0", "1.0", "0.0"):
         return str(text.strip().lower() in ("true", "1", "1.0"))
+    if kind == "float":
+        try:
+            return str(float(text))
+        except ValueError:
+            return text
     return text
 
 

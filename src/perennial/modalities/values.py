@@ -100,7 +100,9 @@ def is_missing(value: object) -> bool:
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return bool(np.isnat(value))
-    return isinstance(value, (float, np.floating, decimal.Decimal)) and math.isnan(value)
+    if isinstance(value, decimal.Decimal):
+        return value.is_nan()
+    return isinstance(value, (float, np.floating)) and math.isnan(value)
 
 
 def _kind(value: object) -> str:

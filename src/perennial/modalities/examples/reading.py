@@ -332,7 +332,7 @@ def cell_value(cell: str, kind: Type, where: str) -> Any:
     try:
         value = json.loads(cell)
         value = int(value) if isinstance(value, float) and value.is_integer() else value
-        if joined_types(type_of(value), kind) == kind or (kind == Grid and is_grid(value)):
+        if is_grid(value) if kind == Grid else joined_types(type_of(value), kind) == kind:
             return fitted(value, kind)
     except (ValueError, TypeMismatch, DataError):
         pass

@@ -19,6 +19,7 @@ from perennial.modalities.frames import Frame
 from perennial.modalities.images.pictures import Files, Pictures, together
 from perennial.modalities.images.trees import Entry, Tree
 from perennial.modalities.reading import frame_from, read_table
+from perennial.modalities.values import column_of
 
 CLASS = "class"
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".csv.gz", ".tsv.gz")
@@ -74,6 +75,30 @@ def images_in(tree: Tree) -> ImageSet:
     return ImageSet(_files(tree, images), origin={"path": tree.place})
 
 
+def described_images(tree: Tree, reading: Mapping[str, Any] | None = None) -> ImageSet:
+    """All images of a tree with what is known of each: the class folder it lies in, and what tables say of it.
+
+    Where nothing is said of an image, its cell is missing.
+
+    Args:
+        tree: of a folder or archive.
+        reading: how to read tables beside the images; None leaves them unread.
+
+    Raises:
+        DataError: no images, or tables that contradict each other or name images that are not there.
+    """
+    images, parts = images_in(tree), _parts(tree)
+    row_of = {opener: row for row, opener in enumerate(images.pictures.openers)}  # the same in every part
+    folders = np.full(images.rows, None, dtype=object)
+    for entry in (entry for part in parts.values() for entry in part.entries):
+        if entry.open in row_of and len(entry.parts) > 1:
+            folders[row_of[entry.open]] = entry.parts[0]
+    columns = {} if reading is None else _columns_of_tables(tree, parts, row_of, reading)
+    if CLASS not in columns and set(folders) != {None}:
+        columns[CLASS] = folders
+    return replace(images, about=Frame(tuple(columns), tuple(columns.values())) if columns else None)
+
+
 def labelled_images(
     tree: Tree, target: str | Sequence[str] | None, reading: Mapping[str, Any]
 ) -> dict[str, ImageSet]:
@@ -89,7 +114,7 @@ def labelled_images(
     """
     wanted = (target,) if isinstance(target, str) else tuple(target or ())
     tables = _tables_of_parts(tree, reading)
-    if tables and (set(wanted) - {CLASS} or len(_class_folders(_parts(tree)["train"])) < 2):
+    if "train" in tables and (set(wanted) - {CLASS} or len(_class_folders(_parts(tree)["train"])) < 2):
         return _joined_parts({part: _by_table(tree, *table) for part, table in tables.items()})
     parts = {name: part for name, part in _parts(tree).items() if name == "train" or part.entries}
     own = {name: _tables_of_parts(part, reading).get("train") for name, part in parts.items()}
@@ -294,13 +319,39 @@ def _tables_of_parts(
                 todo="Keep one of them in the folder, or call them train.csv and test.csv.",
             )
         found[part] = (frame, column, named, entry.name)
-    return found if "train" in found else {}
+    return found
+
+
+def _columns_of_tables(
+    tree: Tree, parts: Mapping[str, Tree], row_of: Mapping[Any, int], reading: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """The columns of all tables of a tree and its parts, in the order of the images, by what opens these."""
+    tables = [(tree, *table) for table in _tables_of_parts(tree, reading).values()]
+    if not tables:
+        tables = [(p, *table) for p in parts.values() for table in _tables_of_parts(p, reading).values()]
+    cells: dict[str, list] = {}
+    known: set[int] = set()
+    for images in (_by_table(*table) for table in tables):
+        rows = [row_of[opener] for opener in images.pictures.openers]
+        twice = next((row for row, times in Counter([*known, *rows]).items() if times > 1), None)
+        if twice is not None:
+            raise DataError(
+                "An image is named twice in the tables beside the images.",
+                where=f"{tree.place}: {images.pictures.names[rows.index(twice)]}",
+                why="Each image is judged by one true value.",
+                todo="Keep one row for each image.",
+            )
+        known.update(rows)
+        for name, column in zip(images.about.names, images.about.columns, strict=True):
+            told = cells.setdefault(name, [None] * len(row_of))
+            for row, cell in zip(rows, column.tolist(), strict=True):
+                told[row] = cell
+    return {name: column_of(told, name).values for name, told in cells.items()}
 
 
 def _read(entry: Entry, reading: Mapping[str, Any]) -> Frame | None:
     """The table in a file; None when it cannot be read as one."""
-    with entry.open() as stream:
-        data = stream.read(LARGEST_TABLE)
+    data = entry.head(LARGEST_TABLE)
     if entry.name.lower().endswith(".json"):
         frame = _mapping(data)
         if frame is not None:
@@ -372,7 +423,7 @@ def _by_table(tree: Tree, frame: Frame, column: str, named: Sequence[Entry | Non
     lost = [row for row, entry in enumerate(named) if entry is None]
     known = np.array([row for row, entry in enumerate(named) if entry is not None], dtype=np.int64)
     where = ", ".join(f"row {row + 1}: {frame.column(column)[row]!r}" for row in lost[:SHOWN])
-    if len(lost) > max(LOST * len(named), 0):
+    if len(lost) > LOST * len(named):
         raise DataError(
             f"{len(lost)} of {len(named)} rows of {name} name an image that is not there.",
             where=f"{tree.place}; {where}",

@@ -218,7 +218,9 @@ def groups_of_copies(
         names: of the images.
         tell: receives findings.
     """
-    _, codes, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    _, originals, codes, counts = np.unique(
+        hashes, return_index=True, return_inverse=True, return_counts=True
+    )
     copies = len(hashes) - len(counts)
     if copies:
         rows = np.flatnonzero(counts[codes] > 1)
@@ -238,9 +240,10 @@ def groups_of_copies(
             _tell_contradictions(codes, target, labels, names, tell)
     similar = len(counts) - len(np.unique(near))
     if similar > 0:
-        _, first, sizes = np.unique(near, return_inverse=True, return_counts=True)
+        originals = np.sort(originals)
+        _, first, sizes = np.unique(near[originals], return_inverse=True, return_counts=True)
         rows = np.flatnonzero(sizes[first] > 1)
-        rows = rows[np.argsort(first[rows], kind="stable")]
+        rows = originals[rows[np.argsort(first[rows], kind="stable")]]
         tell(
             Finding(
                 "near duplicates",

@@ -154,7 +154,7 @@ class Files(Pictures):
     def _facts(self, row: int) -> tuple[decoding.Facts | str, tuple[float, float, bool] | None]:
         place = self._place(row)
         try:
-            with _closing(self.openers[row]()) as source:
+            with _closing(self._opened(row)) as source:
                 image = decoding.opened(source, place)
                 facts = decoding.facts_of(image)
                 return facts, decoding.deep_range(image, place) if facts.deep else None
@@ -164,7 +164,7 @@ class Files(Pictures):
     def _pixels(self, row: int, frames: Frames) -> Any:
         place = self._place(row)
         try:
-            with _closing(self.openers[row]()) as source:
+            with _closing(self._opened(row)) as source:
                 image = decoding.opened(source, place)
                 image = decoding.upright(image, place, frames.levels, frames.canvas)
         except UnreadableData as error:
@@ -172,6 +172,12 @@ class Files(Pictures):
         coloured = image.mode == "RGB"
         array, box = fitted(image.convert("L" if frames.channels == 1 else "RGB"), frames.canvas, frames.fit)
         return array, box, coloured
+
+    def _opened(self, row: int) -> Any:
+        try:
+            return self.openers[row]()
+        except OSError as error:
+            raise UnreadableData(f"cannot be opened: {error.strerror}", where=self._place(row)) from None
 
     def _place(self, row: int) -> str:
         return f"{self.place}/{self.names[row]}" if self.place else str(self.names[row])
@@ -353,17 +359,10 @@ def _each(function: Callable[[int], Any], count: int) -> Iterator[Any]:
 
 def _opener(image: Any, place: str, levels: tuple[float, float]) -> Callable[[], Any]:
     if isinstance(image, str | os.PathLike):
-        return lambda: _file(os.fspath(image))
+        return lambda: open(image, "rb")
     if hasattr(image, "getexif"):
         return image.copy
     return lambda: _image(_single(np.asarray(image), place, levels))
-
-
-def _file(path: str) -> Any:
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise UnreadableData(f"cannot be opened: {error.strerror}", where=path) from None
 
 
 def _levels_together(arrays: Sequence[np.ndarray]) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from perennial.lang.types import Image, Type
 from perennial.modalities.base import Codec
 from perennial.modalities.images.labels import ImageSet
 from perennial.modalities.images.pictures import Frames, with_fill
-from perennial.modalities.images.sources import images_of
+from perennial.modalities.images.sources import images_of, judged_images
 from perennial.modalities.tables import check_targets, refuse_unlabelled, unlabelled
 from perennial.modalities.targets import TargetSchema
 
@@ -132,6 +132,10 @@ class ImageSchema(Codec):
         """Images from whatever holds them, not yet decoded."""
         return images_of(path, self.channels)
 
+    def read_labelled(self, path: Any, **reading: Any) -> ImageSet:
+        """Images in the same order, with what is known of each."""
+        return judged_images(path, self.targets, self.channels, reading)
+
     def row_names(self, data: Any) -> tuple[str, np.ndarray] | None:
         """The file names of images that came from files, as the column `file`."""
         if isinstance(data, str | os.PathLike):
@@ -151,10 +155,12 @@ class ImageSchema(Codec):
     def encode_target(self, data: Any) -> np.ndarray:
         """The true values of labelled images: class folders, a table beside them, or a pair of arrays.
 
+        They are in the order in which `encode` has the images.
+
         Raises:
             DataError: there are no labels, or some are missing.
         """
-        images = self.read(data)
+        images = self.read_labelled(data)
         if images.about is None:
             raise DataError("Nothing says what these images show.", why="Their true values are needed.")
         check_targets(images.about, self.targets)

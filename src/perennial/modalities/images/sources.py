@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial.errors import DataError, UsageError
+from perennial.errors import DataError, UnreadableData, UsageError
 from perennial.modalities.base import Finding
 from perennial.modalities.frames import Frame
 from perennial.modalities.images.arrays import (
@@ -27,7 +27,7 @@ from perennial.modalities.images.arrays import (
     read_idx,
 )
 from perennial.modalities.images.decoding import looks_like_image, named_like_image
-from perennial.modalities.images.labels import ImageSet, images_in, labelled_images
+from perennial.modalities.images.labels import ImageSet, described_images, labelled_images
 from perennial.modalities.images.pictures import Pictures, Stack, in_memory, together
 from perennial.modalities.images.trees import Tree, tree_of
 from perennial.modalities.reading import frame_from
@@ -125,6 +125,30 @@ def images_of(data: Any, channels: int | None = None) -> ImageSet:
     )
 
 
+def judged_images(
+    data: Any, targets: Sequence[str], channels: int | None, reading: Mapping[str, Any]
+) -> ImageSet:
+    """Images in the order of `images_of`, with all that is known of what they show.
+
+    Args:
+        data: as for `images_of`, or a pair of images and targets.
+        targets: what the model calls the targets; those of a pair have no other names.
+        channels: what the model expects.
+        reading: how to read a table beside the images.
+
+    Raises:
+        DataError: no images, or targets that do not belong to them.
+    """
+    if isinstance(data, str | os.PathLike):
+        return _images_of_path(_path(data), reading)
+    images = images_of(data, channels)
+    if isinstance(data, tuple) and len(data) == 2 and _is_sequence_of_images(data[0]):
+        columns, _, _ = _targets(data[1], images.rows, "the arrays", several=len(targets) > 1)
+        names = targets if len(targets) == len(columns) else _target_names(len(columns), TARGET)
+        return replace(images, about=frame_from(dict(zip(names, columns, strict=True))))
+    return images
+
+
 # -- recognising -------------------------------------------------------------------------------------------------------
 
 
@@ -210,16 +234,22 @@ def _placed(sets: dict[str, ImageSet], path: Path) -> dict[str, ImageSet]:
     }
 
 
-def _images_of_path(path: Path) -> ImageSet:
+def _images_of_path(path: Path, reading: Mapping[str, Any] | None = None) -> ImageSet:
+    """All images of a path; tables beside them are read when it is said how."""
     if path.is_dir():
         tree = tree_of(path)
         idx = _idx_parts(tree, labels=False)
-        return idx.get("test", idx.get("train")) if idx else _with_folders(tree)
-    head = _head(path)
+        return idx.get("test", idx.get("train")) if idx else described_images(tree, reading)
+    try:
+        head = _head(path)
+    except OSError as error:
+        raise UnreadableData(
+            f"The file cannot be read: {error.strerror}.", where=str(path), todo="Check its permissions."
+        ) from None
     if not head and not path.exists():
         raise DataError("There is no such file or folder.", where=str(path), todo="Check the spelling.")
     if head.startswith(ZIP_MAGIC) and not is_archive_of_arrays(path):
-        return _with_folders(tree_of(path))
+        return described_images(tree_of(path), reading)
     if head.startswith((ZIP_MAGIC, NPY_MAGIC)):
         arrays = load_arrays(path)
         found = parts_of(arrays, str(path)) if len(arrays) > 1 and _has_pairs(arrays) else {}
@@ -228,7 +258,7 @@ def _images_of_path(path: Path) -> ImageSet:
         return ImageSet(_stack(images_among(arrays, str(path)), None)[0])
     source = idx_source(path) if head.startswith((b"\x1f\x8b", b"\0\0")) else None
     if source is not None:
-        return ImageSet(_stack(read_idx(source), None)[0])
+        return _idx_pair(path, labels=False)
     if looks_like_image(head) or named_like_image(path.name):
         return ImageSet(in_memory([path]), origin={"path": str(path)})
     raise DataError(
@@ -244,14 +274,6 @@ def _has_pairs(arrays: Mapping[str, Any]) -> bool:
         return bool(parts_of(arrays, ""))
     except DataError:
         return False
-
-
-def _with_folders(tree: Tree) -> ImageSet:
-    """All images of a tree; where they lie in folders, these are what they are said to show."""
-    images = images_in(tree)
-    folders = [name.split("/")[0] if "/" in name else None for name in images.pictures.names]
-    about = Frame(("class",), (np.array([*folders, None], dtype=object)[:-1],))
-    return replace(images, about=about, targets=("class",))
 
 
 # -- arrays ------------------------------------------------------------------------------------------------------------
@@ -287,9 +309,13 @@ def _pair(x: Any, y: Any, place: str, name: str = TARGET) -> ImageSet:
     else:
         pictures, findings = in_memory(x), ()
     columns, problem, why = _targets(y, len(pictures), place)
-    names = (name,) if len(columns) == 1 else tuple(f"{name}_{number}" for number in range(len(columns)))
+    names = _target_names(len(columns), name)
     about = frame_from(dict(zip(names, columns, strict=True)))
     return ImageSet(pictures, about, names, why, problem, findings, {"format": "arrays"})
+
+
+def _target_names(count: int, name: str) -> tuple[str, ...]:
+    return (name,) if count == 1 else tuple(f"{name}_{number}" for number in range(count))
 
 
 def _stack(array: np.ndarray, channels: int | None) -> tuple[Pictures, str]:
@@ -307,8 +333,8 @@ def _batch(array: np.ndarray, channels: int | None) -> np.ndarray:
     return array
 
 
-def _targets(y: Any, rows: int, place: str) -> tuple[list[Any], str | None, str]:
-    """The columns of the targets, the problem when it is plain, and why."""
+def _targets(y: Any, rows: int, place: str, several: bool = False) -> tuple[list[Any], str | None, str]:
+    """The columns of the targets, the problem when it is plain, and why; `several` are never one class."""
     if (
         not isinstance(y, np.ndarray)
         and isinstance(y, Sequence)
@@ -328,7 +354,7 @@ def _targets(y: Any, rows: int, place: str) -> tuple[list[Any], str | None, str]
             todo="Give y with the shape (n,) or (n, targets).",
         )
     if goal.ndim == 2:
-        if _is_one_hot(goal):
+        if not several and _is_one_hot(goal):
             why = "exactly one of the columns is 1 in every row: their number is the class"
             return [goal.argmax(axis=1)], "multiclass", why
         return list(goal.T), None, "the targets that were given"

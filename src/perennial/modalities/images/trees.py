@@ -51,8 +51,21 @@ class Entry:
         """Whether name or content say that it is an image."""
         if named_like_image(self.parts[-1]):
             return True
-        with self.open() as stream:
-            return looks_like_image(stream.read(HEAD_BYTES))
+        return looks_like_image(self.head(HEAD_BYTES))
+
+    def head(self, count: int) -> bytes:
+        """Its first bytes.
+
+        Raises:
+            UnreadableData: it cannot be opened or read.
+        """
+        try:
+            with self.open() as stream:
+                return stream.read(count)
+        except OSError as error:
+            raise UnreadableData(
+                f"A file cannot be read: {error.strerror}.", where=self.name, todo="Check its permissions."
+            ) from None
 
 
 @dataclass(frozen=True)
