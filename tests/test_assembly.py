@@ -75,7 +75,7 @@ def test_the_average_is_as_good_as_the_best_member_and_its_program_computes_it(b
         assert np.allclose(joint, sum(alone) / sum(shares.values()), atol=1e-9)
 
 
-def spared(bench, members, reusing, monkeypatch, worse=0.0):
+def spared(bench, members, reusing, monkeypatch, worse=0.0, constant=-np.inf):
     """The answer when these members stand on a library, with predictions that are this much more like a coin."""
     reusing = [members[place] for place in reusing]
     worsened = {
@@ -85,7 +85,7 @@ def spared(bench, members, reusing, monkeypatch, worse=0.0):
     sources = {each.record.source for each in reusing}
     monkeypatch.setattr(assembly, "_stands_on_others", lambda member: member.record.source in sources)
     joint = assembly.average(members, bench.metric, bench.task.target, 0)
-    return joint, assembly.sparing(joint, members, bench.metric, bench.task.target, 0)
+    return joint, assembly.sparing(joint, members, bench.metric, bench.task.target, 0, constant)
 
 
 def test_what_reuses_and_is_clearly_worse_is_not_taken(bench, members, monkeypatch):
@@ -104,6 +104,32 @@ def test_one_standard_error_is_the_limit(bench, members, monkeypatch):
         interval = (mean, mean - 1.96, mean + 1.96)
         monkeypatch.setattr(assembly, "paired_difference", lambda *_, found=interval, **__: found)
         assert spared(bench, members, [0], monkeypatch)[1].kind == taken
+
+
+def test_no_more_than_a_hundredth_of_the_gain_is_given_away(bench, members, monkeypatch):
+    joint, _ = spared(bench, members, [0], monkeypatch)
+    gain = 50.0
+    for mean, taken in ((-0.49, "single"), (-0.51, joint.kind)):
+        interval = (mean, mean - 1.96, mean + 1.96)
+        monkeypatch.setattr(assembly, "paired_difference", lambda *_, found=interval, **__: found)
+        assert spared(bench, members, [0], monkeypatch, constant=joint.score - gain)[1].kind == taken
+
+
+def test_an_average_of_smaller_members_may_take_the_place_of_all(bench, members, monkeypatch):
+    parts = {member.record.source: 9 - 3 * place for place, member in enumerate(members)}
+    monkeypatch.setattr(
+        assembly, "parts_of", lambda each: sum(n for source, n in parts.items() if _holds(each, source))
+    )
+    monkeypatch.setattr(assembly, "paired_difference", lambda *_, **__: (0.0, -1.0, 1.0))
+    joint, taken = spared(bench, members, [0], monkeypatch)
+    numbers = [number for number, _ in taken.members]
+    assert 0 not in numbers, "the largest went, though it stands on the library"
+    assert assembly.parts_of(taken) < assembly.parts_of(joint)
+
+
+def _holds(candidate, source):
+    body = parse(source, vocabulary()).body
+    return any(node == body for node in parse(candidate.source, vocabulary()).walk())
 
 
 def test_own_parts_are_counted_once_and_without_what_is_reused(bench, members):

@@ -21,6 +21,7 @@ from perennial.primitives import vocabulary
 from perennial.weights import Weights
 
 LARGEST_ENSEMBLE = 12
+MOST_GIVEN_AWAY = 0.01
 NETWORK = "network"
 
 
@@ -103,13 +104,25 @@ def average(members: Sequence[Member], metric: Metric, target: np.ndarray, seed:
 
 
 def sparing(
-    answer: Candidate, members: Sequence[Member], metric: Metric, target: np.ndarray, seed: int
+    answer: Candidate,
+    members: Sequence[Member],
+    metric: Metric,
+    target: np.ndarray,
+    seed: int,
+    constant: float,
 ) -> Candidate:
     """The answer with the fewest parts of its own that is not worse than this one by more than a standard error.
 
     Where a library was of use, what stands on its records can take the answer's place: each such member, and their
     average; and the average of members that have fewer parts of their own. The difference is paired, row by row, so its
     error is small where the two say the same. (The rule of one standard error; Breiman, Friedman, Olshen & Stone 1984.)
+    On few rows the error is large and says little, so no more than a hundredth of the gain over a constant is given away.
+
+    Args:
+        answer: the best average.
+        members: that it was made from.
+        metric, target, seed: as for `average`.
+        constant: the score without any model.
     """
     reusing = [member for member in members if _stands_on_others(member)]
     if not reusing:
@@ -128,7 +141,7 @@ def sparing(
         mean, low, high = paired_difference(
             metric, target[answer.rows], other.predictions, answer.predictions, seed=seed
         )
-        if mean >= -standard_error(low, high):
+        if mean >= -min(standard_error(low, high), MOST_GIVEN_AWAY * (answer.score - constant)):
             return other
     return answer
 

@@ -462,7 +462,9 @@ def assemble(study: Study, members: list[Member], baseline: Candidate) -> Candid
         study.stage("ensemble", f"averaging the best of {len(members)} confirmed candidates")
         joint = assembly.average(members, study.metric, target, study.seed)
         if answer is None or not clearly_better(study, answer, joint):
-            answer = assembly.sparing(joint, members, study.metric, target, study.seed)
+            answer = assembly.sparing(
+                joint, members, study.metric, target, study.seed, constant=baseline.score
+            )
             _say_what_was_spared(study, joint, answer)
     if answer is None or not beats(study, answer, baseline):
         answer = baseline
