@@ -29,7 +29,7 @@ def test_a_rival_is_ahead_when_its_paired_difference_says_so():
         row("a", "y", 0.81, ahead=(-0.01, -0.05, 0.03)),
     ]
     assert tables._significantly_behind(rows, "a", "x") and not tables._significantly_behind(rows, "a", "y")
-    assert tables._errors_behind(rows, "a", "x") == pytest.approx(0.1 / (0.1 / 3.92))
+    assert tables._errors_behind(rows, "a", "x") == pytest.approx(2 * 1.959963984540054)
     assert tables._errors_behind(rows, "a", "y") < 1
 
 

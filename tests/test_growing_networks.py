@@ -158,11 +158,11 @@ def test_only_the_rows_that_are_asked_for_are_predicted(bench, parent):
 
 def test_a_folder_of_images_grows_a_network_and_its_report(class_folders, command, tmp_path):
     folder = class_folders(classes=("cat", "dog", "owl"), images=14, size=(20, 20))
-    budget = ("--trials", "2", "--protocol", "holdout")
+    budget = ("--trials", "3", "--protocol", "holdout")
     done = command("grow", folder, *budget, "--out", tmp_path / "out", "--json", cwd=tmp_path)
     assert done.returncode in (0, 4), done.stderr
     told = json.loads(done.stdout)
-    assert told["modality"] == "image" and told["trials"] == 2
+    assert told["modality"] == "image" and told["trials"] == 3
     board = json.loads(command("board", tmp_path / "out", "--json", cwd=tmp_path, check=0).stdout)
     assert "network" in {row["learner"] for row in board}
     assert (tmp_path / "out" / "report.html").stat().st_size > 10_000

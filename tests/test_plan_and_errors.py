@@ -166,7 +166,7 @@ def test_how_a_worker_failed_travels_too():
 
 
 def test_signals_are_heard_while_it_lasts_and_go_where_they_went_before():
-    heard, usual = [], []
+    heard, usual, interrupt = [], [], signal.getsignal(signal.SIGINT)
     before = signal.signal(signal.SIGTERM, lambda *_: usual.append("usual"))
     try:
         with interruptions(heard.append):
@@ -175,7 +175,7 @@ def test_signals_are_heard_while_it_lasts_and_go_where_they_went_before():
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(RuntimeError), interruptions(heard.append):
             raise RuntimeError
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is interrupt
     finally:
         signal.signal(signal.SIGTERM, before)
     assert heard == ["SIGTERM", "SIGINT"] and usual == ["usual"]

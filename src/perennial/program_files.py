@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from perennial.errors import PerennialError, UsageError
-from perennial.lang import to_html
+from perennial.lang import evaluate, to_html
 from perennial.modalities.reading import write_table
 from perennial.model import Model
 from perennial.programming import filled_table, predictions
@@ -71,14 +71,13 @@ def _module(model: Model) -> str:
         "_"
     )
     name = name if name.isidentifier() and name not in codec.names else "predict"
-    shown = [
-        (
-            tuple(fitted(value, kind) for value, kind in zip(pair["inputs"], codec.types, strict=True)),
-            fitted(pair["output"], codec.output_type),
-        )
-        for pair in model.information.get("pairs", [])
-        if pair["right"]
+    right = [pair["inputs"] for pair in model.information.get("pairs", []) if pair["right"]]
+    asked = [
+        tuple(fitted(value, kind) for value, kind in zip(inputs, codec.types, strict=True))
+        for inputs in right
     ]
+    # what it says itself: a number of the data is met to so many digits only
+    shown = [(inputs, evaluate(model.program, *inputs)) for inputs in asked]
     told = result.get("examples", {})
     about = f"Found from {told.get('all', 'some')} examples; right on {told.get('right', 'some')} of them."
     return to_module(model.program, name, shown, about)
