@@ -127,16 +127,17 @@ def sparing(
     reusing = [member for member in members if _stands_on_others(member)]
     if not reusing:
         return answer
-    others = [single(member, metric, target) for member in reusing]
-    own = [parts_of(single(member, metric, target)) for member in members]
+    own = [_parts(member.record.source, member.replicas) for member in members]
     smaller = [
         [member for member, parts in zip(members, own, strict=True) if parts <= most]
         for most in sorted(set(own))[:-1]
     ]
-    others += [average(group, metric, target, seed) for group in (reusing, *smaller)]
-    parts = {each.source: parts_of(each) for each in (answer, *others)}
-    for other in sorted(others, key=lambda each: (parts[each.source], -each.score)):
-        if parts[other.source] >= parts[answer.source]:
+    groups = [[member] for member in reusing] + [reusing, *smaller]
+    different = {tuple(member.record.trial.number for member in group): group for group in groups}
+    others = [average(group, metric, target, seed) for group in different.values()]
+    most, counted = parts_of(answer), [(parts_of(other), other) for other in others]
+    for parts, other in sorted(counted, key=lambda each: (each[0], -each[1].score)):
+        if parts >= most:
             break
         mean, low, high = paired_difference(
             metric, target[answer.rows], other.predictions, answer.predictions, seed=seed
@@ -152,7 +153,11 @@ def _stands_on_others(member: Member) -> bool:
 
 def parts_of(candidate: Candidate) -> int:
     """How many parts a candidate has of its own, in one of its replicas."""
-    return own_parts(parse(candidate.source, vocabulary()), Weights.from_bytes(candidate.replicas[0]))
+    return _parts(candidate.source, candidate.replicas)
+
+
+def _parts(source: str, replicas: Sequence[bytes]) -> int:
+    return own_parts(parse(source, vocabulary()), Weights.from_bytes(replicas[0]))
 
 
 def own_parts(program: Program, weights: Weights) -> int:

@@ -144,7 +144,7 @@ def patiently(
 ) -> tuple[list[Record], int | None]:
     """The best network for each worker, after candidates without a network: the best of all, and others that take a fifth of
     the time. The one fold of the search, with few rows, does not say which of them is best. Where the best of all has no
-    network and takes a worker half of the time or more, there is a network less.
+    network and takes a worker more than half of the time, there is a network less.
 
     Args:
         records: the best first, of which at least one is a network.
@@ -170,7 +170,8 @@ def patiently(
             continue
         if record is best and cost <= most:
             quick.append(record)
-            networks = networks[: workers - 1] if cost > ALONE_SHARE * seconds and workers > 1 else networks
+            if cost > ALONE_SHARE * seconds:
+                networks = networks[: workers - 1]
         elif spent + cost <= QUICK_SHARE * seconds * workers:
             quick.append(record)
             spent += cost

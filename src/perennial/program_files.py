@@ -72,12 +72,12 @@ def _module(model: Model) -> str:
     )
     name = name if name.isidentifier() and name not in codec.names else "predict"
     right = [pair["inputs"] for pair in model.information.get("pairs", []) if pair["right"]]
-    asked = [
+    asked = (
         tuple(fitted(value, kind) for value, kind in zip(inputs, codec.types, strict=True))
         for inputs in right
-    ]
+    )
     # what it says itself: a number of the data is met to so many digits only
-    shown = [(inputs, evaluate(model.program, *inputs)) for inputs in asked]
+    shown = ((inputs, evaluate(model.program, *inputs)) for inputs in asked)
     told = result.get("examples", {})
     about = f"Found from {told.get('all', 'some')} examples; right on {told.get('right', 'some')} of them."
     return to_module(model.program, name, shown, about)

@@ -20,7 +20,7 @@ import inspect
 import keyword
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -69,7 +69,7 @@ POSITIONS = {0: "first", 1: "second", 2: "third", -1: "last"}
 def to_module(
     program: Program,
     name: str = "predict",
-    examples: Sequence[tuple[tuple, Any]] = (),
+    examples: Iterable[tuple[tuple, Any]] = (),
     about: str = "A program that was found from examples.",
 ) -> str:
     """The text of a module with the program as one function.
@@ -77,7 +77,7 @@ def to_module(
     Args:
         program: a function without open choices, or a value.
         name: of the function.
-        examples: pairs of arguments and output that the program gives; some become doctests.
+        examples: pairs of arguments and output that the program gives; the first few become doctests.
         about: the first line of the docstrings.
 
     Raises:
@@ -102,13 +102,14 @@ def _safe(text: str) -> str:
     return text.replace("\\", "/").replace('"""', "'''")
 
 
-def _docstring(name: str, examples: Sequence[tuple[tuple, Any]], about: str) -> list[str]:
-    shown = []
+def _docstring(name: str, examples: Iterable[tuple[tuple, Any]], about: str) -> list[str]:
+    shown: list[str] = []
     for arguments, output in examples:
+        if len(shown) == EXAMPLES_SHOWN:
+            break
         text = f">>> {name}({', '.join(map(repr, arguments))})\n{output!r}"
         if len(text) <= LONGEST_EXAMPLE and '"""' not in text and text not in shown and output is not None:
             shown.append(text)
-    shown = shown[:EXAMPLES_SHOWN]
     if not shown:
         return [f'    """{_safe(about)}"""']
     raw = "r" if any("\\" in text for text in shown) else ""

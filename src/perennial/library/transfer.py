@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from perennial.primitives.learners.kernels import errors_left_out
+
 MOST_ROWS, MOST_NUMBERS, MOST_FOR_CLASSES = 1000, 64, 256
 PENALTIES = (0.01, 0.1, 1.0, 10.0)
 STEPS, CLOSE_ENOUGH = 100, 1e-4
@@ -56,13 +58,8 @@ def leave_one_out_accuracy(features: np.ndarray, target: np.ndarray) -> float:
     said = 2.0 * np.eye(int(target.max()) + 1)[target] - 1.0
     inputs = np.column_stack([features / np.sqrt(max(d, 1)), np.ones(n)])
     left, powers = _directions(inputs)
-    along, known = left.T @ said, []
-    for penalty in PENALTIES:
-        shares = powers / (powers + penalty)
-        rest = 1.0 - (left * left) @ shares
-        errors = (said - left @ (shares[:, None] * along)) / np.maximum(rest, SMALLEST)[:, None]
-        known.append(((said - errors).argmax(axis=1) == target).mean())
-    return float(max(known))
+    errors = [errors_left_out(left, powers / (powers + penalty), said) for penalty in PENALTIES]
+    return float(max(((said - each).argmax(axis=1) == target).mean() for each in errors))
 
 
 def _directions(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -37,9 +37,13 @@ KINDS = {
 @lru_cache(maxsize=4096)
 def tokens(text: str, kind: str) -> tuple:
     """Start and end of every longest run of characters of one kind."""
+    return tuple(found.span() for found in re.finditer(_pattern(kind), text))
+
+
+def _pattern(kind: str) -> str:
     if kind not in KINDS:
         raise NoAnswer(f"A kind is one of {', '.join(KINDS)}, received {kind!r}.")
-    return tuple(found.span() for found in re.finditer(KINDS[kind], text))
+    return KINDS[kind]
 
 
 def chosen(items: tuple | list, place: int, what: str):
@@ -210,10 +214,10 @@ def border(text: Text, kind_before: Text, kind_after: Text, number: Int) -> Int:
 @lru_cache(maxsize=4096)
 def borders(text: str, kind_before: str, kind_after: str) -> tuple:
     """Every position where a token of one kind ends and one of another begins."""
-    ends = {end for _, end in tokens(text, kind_before)} if kind_before else None
-    starts = {start for start, _ in tokens(text, kind_after)} if kind_after else None
-    anywhere = set(range(len(text) + 1))
-    return tuple(sorted((anywhere if ends is None else ends) & (anywhere if starts is None else starts)))
+    anywhere = range(len(text) + 1)
+    ends = {end for _, end in tokens(text, kind_before)} if kind_before else anywhere
+    starts = {start for start, _ in tokens(text, kind_after)} if kind_after else anywhere
+    return tuple(place for place in sorted(ends) if place in starts)
 
 
 # -- parts by separator ----------------------------------------------------------------------------------------
@@ -333,9 +337,7 @@ def drop_kind(text: Text, kind: Text) -> Text:
     >>> drop_kind("a1b22c", "digits")
     'abc'
     """
-    if kind not in KINDS:
-        raise NoAnswer(f"There is no kind of characters {kind!r}.")
-    return re.sub(KINDS[kind], "", text)
+    return re.sub(_pattern(kind), "", text)
 
 
 @primitive

@@ -71,20 +71,17 @@ class KernelRidge(Predictor):
         order = np.random.default_rng(context.seed).permutation(n)
         closeness = _Closeness.of(values[np.sort(order[:landmarks])], width)
         kept = _Products(closeness, wanted.shape[1])
+        judging = order if n <= LEFT_OUT_ROWS else order[: min(MOST_HELD_OUT, int(HELD_OUT_SHARE * n))]
+        features, truth, weighed = kept.features(values[judging]), wanted[judging], weights[judging]
         if n <= LEFT_OUT_ROWS:
-            held_out = order
-            features = kept.features(values[order])
-            kept.add(features, wanted[order], weights[order])
-            penalty, scores = _leave_one_out(kept, features, wanted[order], weights[order])
+            kept.add(features, truth, weighed)
+            penalty, scores = _leave_one_out(kept, features, truth, weighed)
         else:
-            held_out = order[: min(MOST_HELD_OUT, int(HELD_OUT_SHARE * n))]
             end = start + SHARE_OF_TIME * (context.deadline - start)
-            _read(kept, values, wanted, weights, order[len(held_out) :], len(everything), end)
-            features, truth = kept.features(values[held_out]), wanted[held_out]
-            penalty, scores = _chosen_penalty(kept, features, truth, weights[held_out], context.deadline)
-            kept.add(features, truth, weights[held_out])
-        truth = wanted[held_out] + centre
-        sharpness = _chosen_sharpness(scores + centre, truth, weights[held_out], context.output.name)
+            _read(kept, values, wanted, weights, order[len(judging) :], len(everything), end)
+            penalty, scores = _chosen_penalty(kept, features, truth, weighed, context.deadline)
+            kept.add(features, truth, weighed)
+        sharpness = _chosen_sharpness(scores + centre, truth + centre, weighed, context.output.name)
         arrays = {
             **closeness.arrays, "coefficients": kept.of_closeness(kept.solved(penalty)), "centre": centre,
             "scale": scale, "sharpness": np.array([sharpness]),
@@ -285,16 +282,27 @@ def _leave_one_out(
     """
     powers, directions = kept.directions()
     root = np.sqrt(weights)[:, None]
-    along = (features * root) @ directions
-    said, targets = along.T @ (wanted * root), wanted * root
-    found = []
-    for penalty in PENALTIES:
-        shares = 1.0 / (powers + penalty)
-        rest = 1.0 - (along * along) @ shares
-        errors = (targets - along @ (shares[:, None] * said)) / np.maximum(rest, SMALLEST)[:, None]
-        found.append((float((errors**2).sum()), penalty, errors))
-    _, penalty, errors = min(found, key=lambda each: each[0])
-    return penalty, wanted - errors / np.where(root > 0, root, 1.0)
+    along, targets = (features * root) @ directions, wanted * root
+    errors = [errors_left_out(along, 1.0 / (powers + penalty), targets) for penalty in PENALTIES]
+    best = int(np.argmin([float((each**2).sum()) for each in errors]))
+    return PENALTIES[best], wanted - errors[best] / np.where(root > 0, root, 1.0)
+
+
+def errors_left_out(along: np.ndarray, shares: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """How far ridge regression is off on each row when it was fitted to all others, in closed form (Allen 1974).
+
+    Args:
+        along: the rows in directions at right angles to each other, `(n, r)`.
+        shares: of each direction, `(r,)`: `1 / (power + penalty)`, where the power is the sum of squares along it.
+        wanted: `(n, k)`.
+
+    >>> rows, wanted = np.array([[1.0], [2.0], [2.0]]), np.array([[1.0], [2.0], [5.0]])
+    >>> others = (rows[1:] * wanted[1:]).sum() / ((rows[1:] ** 2).sum() + 1.0)
+    >>> bool(np.isclose(errors_left_out(rows, np.array([1 / (9.0 + 1.0)]), wanted)[0], wanted[0] - others))
+    True
+    """
+    errors = wanted - along @ (shares[:, None] * (along.T @ wanted))
+    return errors / np.maximum(1.0 - (along * along) @ shares, SMALLEST)[:, None]
 
 
 def _chosen_sharpness(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray, output: str) -> float:
