@@ -222,6 +222,10 @@ def test_no_cell_lies_in_a_square_that_does_not_fit(name, side):
     assert WORD[name](grid, side) == ((0, 0, 0),) * 3
 
 
+def test_what_is_outside_is_like_no_colour():
+    assert WORD["equal_neighbours"](((-1, -1), (2, -1)), 0) == ((1, 2), (0, 1))
+
+
 @pytest.mark.parametrize("name", ["steps_to_seen", "seen"])
 def test_only_the_sign_of_a_direction_counts(name, pictures):
     for grid in pictures:

@@ -16,7 +16,7 @@ import numpy as np
 
 from perennial.errors import NoAnswer
 from perennial.lang.types import Grid, Int
-from perennial.primitives.grids import DIRECTIONS, OUTSIDE, displaced, grid_word, table_spans
+from perennial.primitives.grids import DIRECTIONS, NOWHERE, OUTSIDE, displaced, grid_word, table_spans
 from perennial.primitives.objects import CROSS, SQUARE, dense_rank, most_cells
 
 # --- regions, neighbours, rays ---
@@ -103,7 +103,7 @@ def equal_neighbours(grid: Grid, diagonal: Int) -> Grid:
     """How many of the 4 or 8 cells around have the colour of the cell."""
     total = np.zeros(grid.shape, dtype=np.int16)
     for down, right in DIRECTIONS[: 8 if diagonal else 4]:
-        total += displaced(grid, down, right, OUTSIDE) == grid
+        total += displaced(grid, down, right, NOWHERE) == grid
     return total
 
 

@@ -23,6 +23,7 @@ from perennial.lang.types import Grid, Int, List, Type
 LONGEST_SIDE = 64
 LARGEST_CELL = 30_000
 OUTSIDE = -1
+NOWHERE = -32_768  # no cell of a grid holds it
 DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 

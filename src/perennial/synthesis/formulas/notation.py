@@ -149,7 +149,9 @@ class _Python:
         return _Text(f"{_held(x, PRODUCT)} / {_held(y, POWER)}", PRODUCT)
 
     def power(self, x: _Text, y: _Text) -> _Text:
-        return _Text(f"{_held(x, ATOM)} ** {_held(y, ATOM)}", POWER)
+        if y.text.lstrip("-").isdigit():
+            return _Text(f"{_held(x, ATOM)} ** {_held(y, ATOM)}", POWER)
+        return _Text(f"math.pow({x.text}, {y.text})", ATOM)  # no complex number where ** would give one
 
     @staticmethod
     def applied(name: str) -> Callable:
