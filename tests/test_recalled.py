@@ -417,3 +417,57 @@ def test_answers_that_would_take_too_much_room_are_not_kept(packed, monkeypatch)
     for many, asked in ((10, 10), (25, 25), (25, 40), (10, 40)):
         assert word.call(images[:many], state=state).shape == (many, CLASSES)
         assert Counted.asked == asked
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How many rows the model was asked about, each time."""
+    times = []
+    said_of = compiler.RecalledModel._said_of
+
+    def counted(self, rows, state):
+        times.append(len(rows))
+        return said_of(self, rows, state)
+
+    monkeypatch.setattr(compiler.RecalledModel, "_said_of", counted)
+    return times
+
+
+def replicas_on(*states):
+    """A program on the model, learnt from other rows each time, and its weights after they were written and read."""
+    program, part = on()
+    weights = [
+        fitted(program, *directions(40, seed), initial={part.hash: state}).weights
+        for seed, state in enumerate(states)
+    ]
+    return program, tuple(Weights.from_bytes(each.to_bytes()) for each in weights)
+
+
+def test_all_replicas_of_a_model_ask_it_once(packed, asked):
+    program, replicas = replicas_on(packed.state, packed.state, packed.state)
+    images, _ = directions(20, 5)
+    each = [
+        compiler.mean_of(compiler.compiled(program), images, compiler.states_of(program, [replica]))
+        for replica in replicas
+    ]
+    asked.clear()
+    shared = compiler.states_of(program, replicas)
+    said = compiler.mean_of(compiler.compiled(program), images, shared)
+    assert asked == [20] and np.array_equal(said, np.mean(each, axis=0))
+    assert (
+        len({id(state) for states in shared for state in states.values()}) == 4
+    )  # of the model, and of three learners
+
+
+def test_replicas_that_stand_on_different_models_ask_each(packed, asked):
+    other = compiler.Packed(OLD, packed.replicas[:1], SIZE, THREE).state
+    program, replicas = replicas_on(packed.state, other)
+    images, _ = directions(20, 5)
+    asked.clear()
+    said = compiler.mean_of(compiler.compiled(program), images, compiler.states_of(program, replicas))
+    assert asked == [20, 20]
+    each = [
+        compiler.mean_of(compiler.compiled(program), images, compiler.states_of(program, [replica]))
+        for replica in replicas
+    ]
+    assert np.array_equal(said, np.mean(each, axis=0)) and not np.array_equal(each[0], each[1])

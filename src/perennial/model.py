@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial.compiler import check_states, compiled, compiled_states
+from perennial.compiler import check_states, compiled, mean_of, states_of
 from perennial.errors import DamagedFile, ProgramError
 from perennial.lang import Program, evaluate, parse, to_source
 from perennial.modalities import codec_from_json
@@ -56,7 +56,7 @@ class Model:
 
     @cached_property
     def _states(self) -> list[dict[str, Any]]:
-        return [compiled_states(self.program, replica) for replica in self.replicas]
+        return states_of(self.program, self.replicas)
 
     @property
     def report(self) -> str:
@@ -87,8 +87,7 @@ class Model:
         for start in range(0, max(1, rows), chunk):
             part = {name: column[start : start + chunk] for name, column in columns.items()}
             argument = self.codec.argument(part)
-            predictions = [evaluate(self._joined, argument, states=states) for states in self._states]
-            parts.append(np.mean(predictions, axis=0))
+            parts.append(mean_of(self._joined, argument, self._states))
         return np.concatenate(parts)
 
     def _one_by_one(self, columns: dict[str, np.ndarray]) -> np.ndarray:

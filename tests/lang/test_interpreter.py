@@ -246,3 +246,12 @@ def test_a_word_without_an_answer_stops_the_program_unless_it_is_not_needed():
         evaluate(first, ())
     assert evaluate(guarded, ()) == 7 and evaluate(guarded, (3,)) == 3
     assert evaluate(instead, ()) == 8 and evaluate(instead, (3,)) == 3
+
+
+def test_what_is_known_already_is_not_computed_again(words):
+    size = call(words["length"], Var("xs"))
+    inner = Lambda(("xs",), size)  # where the name means something else
+    program = Lambda(("xs", "lists"), call(words["pair"], size, call(words["map"], inner, Var("lists"))))
+    values = ((1, 2, 3), ((4,), ()))
+    assert evaluate(program, *values) == (3, (1, 0))
+    assert evaluate(program, *values, known={size: 100}) == (100, (1, 0))

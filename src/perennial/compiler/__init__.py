@@ -26,13 +26,15 @@ from perennial.compiler.programs import (
     compiled_states,
     heads,
     keep_answers,
+    mean_of,
     original_states,
     reused_parts,
+    states_of,
     word_of,
 )
 
 __all__ = [
     "LARGEST", "Compiled", "Field", "FrozenNetwork", "Packed", "RecalledModel", "check_states", "compiled", "compiled_states",
     "cuts_of", "dominators", "features_of", "first_layers", "heads", "initial_states", "joined", "keep_answers", "keras_model",
-    "layer_name", "layer_states", "original_states", "reused_parts", "split", "with_channels", "word_of",
+    "layer_name", "layer_states", "mean_of", "original_states", "reused_parts", "split", "states_of", "with_channels", "word_of",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,6 +17,7 @@ from perennial.errors import DamagedFile, ProgramError
 from perennial.lang import (
     Call,
     FitContext,
+    Lambda,
     Learner,
     Op,
     Program,
@@ -24,6 +25,7 @@ from perennial.lang import (
     Tensor,
     Type,
     TypeVar,
+    Var,
     evaluate,
     parse,
     parse_type,
@@ -154,14 +156,14 @@ class RecalledModel(_Taken):
             told = Packed.of(state)
             known = _models[state] = (
                 compiled(told.program),
-                [compiled_states(told.program, replica) for replica in told.replicas],
+                states_of(told.program, told.replicas),
                 told.fields,
                 told.output,
             )
         program, replicas, fields, output = known
         if fields:
             rows = {field.name: field.of(rows) for field in fields}
-        said = np.mean([evaluate(program, rows, states=states) for states in replicas], axis=0)
+        said = mean_of(program, rows, replicas)
         if output.name in ("Dist", "Marginals"):
             said = np.log(np.clip(said, LEAST_PROBABILITY, 1.0))
         return np.asarray(said, np.float32).reshape(len(said), self.node.settings["size"])
@@ -364,6 +366,46 @@ def compiled_states(program: Program, weights: Mapping[str, State]) -> dict[str,
     """Weights by the nodes of the compiled program."""
     joined = _joined(program)
     return {joined.get(key, key): state for key, state in weights.items()}
+
+
+def states_of(program: Program, replicas: Sequence[Mapping[str, State]]) -> list[dict[str, State]]:
+    """The weights of each replica by the nodes of the compiled program; what is reused, and the same in all, is one object."""
+    found = [compiled_states(program, replica) for replica in replicas]
+    for node in _reused_words(compiled(program)):
+        first, *others = [states.get(node.hash) for states in found]
+        if first is not None and all(other is not None and _same(first, other) for other in others):
+            for states in found:
+                states[node.hash] = first
+    return found
+
+
+def mean_of(program: Program, rows: Any, replicas: Sequence[Mapping[str, State]]) -> np.ndarray:
+    """What a program says of a batch, as the mean over its replicas. What they reuse is asked once, and not by each of them.
+
+    Args:
+        program: compiled, a function of one batch.
+        rows: the batch.
+        replicas: of `states_of`.
+    """
+    known = {}
+    for node in _reused_words(program) if len(replicas) > 1 else ():
+        first, *others = [states.get(node.hash) for states in replicas]
+        if all(isinstance(each, Var) for each in node.arguments) and all(first is other for other in others):
+            known[node] = evaluate(Lambda(program.names, node), rows, states=replicas[0])
+    return np.mean([evaluate(program, rows, states=states, known=known) for states in replicas], axis=0)
+
+
+def _reused_words(program: Program) -> list[Call]:
+    return _calls(program, _Taken)
+
+
+def _same(one: State, other: State) -> bool:
+    pairs = ((array, other.arrays.get(name)) for name, array in one.arrays.items())
+    return (
+        one.texts == other.texts
+        and one.arrays.keys() == other.arrays.keys()
+        and all(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in pairs)
+    )
 
 
 def original_states(program: Program, states: Mapping[str, State]) -> dict[str, State]:

@@ -33,6 +33,7 @@ def evaluate(
     *arguments: Any,
     states: Mapping[str, State] | None = None,
     apply: Apply | None = None,
+    known: Mapping[Program, Any] | None = None,
     fuel: int = 100_000,
     max_size: int = 10_000_000,
 ) -> Any:
@@ -44,6 +45,7 @@ def evaluate(
         states: what fitted words learnt, by hash of their node.
         apply: called as `apply(node, op, values, parameters)` in place of `op.call`, for every word; trainers
             fit there.
+        known: values of calls in the body of the function that need not be computed again.
         fuel: how many calls of words and functions are allowed.
         max_size: longest list, text or mapping that a word may return.
 
@@ -63,6 +65,7 @@ def evaluate(
     try:
         if isinstance(program, Lambda) and arguments:
             scope = _Scope(run.bind(program, arguments), None)
+            scope.known.update(known or {})
             return run.value(program.body, scope)
         value = run.value(program, _Scope({}, None))
         return value(*arguments) if arguments else value
