@@ -471,3 +471,55 @@ def test_replicas_that_stand_on_different_models_ask_each(packed, asked):
         for replica in replicas
     ]
     assert np.array_equal(said, np.mean(each, axis=0)) and not np.array_equal(each[0], each[1])
+
+
+def saved_sizes(folder):
+    return sorted(path.stat().st_size for path in folder.glob("replica-*"))
+
+
+def test_a_saved_model_holds_what_its_replicas_share_once(packed, tmp_path):
+    program, replicas = replicas_on(packed.state, packed.state, packed.state)
+    images, target = directions(30, 3)
+    model = Model(program, replicas, Task.from_data((images, names(target))).schema)
+    model.save(tmp_path / "model")
+    small, again, whole = saved_sizes(tmp_path / "model")
+    assert (
+        small == again and whole > small + sum(array.nbytes for array in packed.state.arrays.values()) - 1000
+    )
+    loaded = Model.load(tmp_path / "model")
+    assert [each.to_bytes() for each in loaded.replicas] == [each.to_bytes() for each in replicas]
+    assert np.array_equal(loaded.predict_proba(images), model.predict_proba(images))
+
+
+def test_what_replicas_do_not_share_is_written_with_each(packed, tmp_path):
+    other = compiler.Packed(OLD, packed.replicas[:1], SIZE, THREE).state
+    program, replicas = replicas_on(packed.state, other)
+    assert compiler.apart(program, replicas) == list(replicas)
+    images, target = directions(30, 3)
+    Model(program, replicas, Task.from_data((images, names(target))).schema).save(tmp_path / "model")
+    loaded = Model.load(tmp_path / "model")
+    assert [each.to_bytes() for each in loaded.replicas] == [each.to_bytes() for each in replicas]
+
+
+def test_a_model_that_lost_what_its_replicas_share_is_refused(packed, tmp_path):
+    program, replicas = replicas_on(packed.state, packed.state)
+    images, target = directions(30, 3)
+    lean = compiler.apart(program, replicas)[1:]
+    model = Model(program, (*lean, *lean), Task.from_data((images, names(target))).schema)
+    with pytest.raises(DamagedFile, match="have no weights"):
+        model.check()
+
+
+def test_a_library_keeps_what_replicas_share_once(packed, tmp_path):
+    program, replicas = replicas_on(packed.state, packed.state)
+    images, target = directions(30, 3)
+    of = Task.from_data((images, names(target)), name="shared")
+    model = Model(program, replicas, of.schema)
+    with Library(tmp_path / "library") as library:
+        name = library.keep(model, of, metric="accuracy", value=None, baseline=0.3, card=Card(0.0))
+        whole, lean = (len(library.store.get(digest)) for digest in library.get(name).weights)
+        again = library.model(name)
+    assert lean < whole and [each.to_bytes() for each in again.replicas] == [
+        each.to_bytes() for each in replicas
+    ]
+    assert np.array_equal(again.predict_proba(images), model.predict_proba(images))

@@ -7,13 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from perennial import Protocol, Study, Task, grow, remembering, workflow
+from perennial import Protocol, Study, Task, compiler, grow, remembering, workflow
 from perennial.errors import UsageError
 from perennial.history import History
-from perennial.lang import to_source
+from perennial.lang import parse, to_source
 from perennial.library import Library, features
 from perennial.model import Model
+from perennial.primitives import vocabulary
 from perennial.spaces.networks import network_space
+from perennial.weights import Weights
 from perennial.workflow import grow_study
 
 SIDE, SECONDS = 8, 5.0
@@ -125,6 +127,23 @@ def test_the_study_and_its_model_stand_without_the_library(second, tmp_path):
         assert {part.name for part in opened.parts} == {"stripes/features@1", "stripes/solution@1"}
         genotype = next(record.trial.genotype for record in told.records if record.source == source)
         assert to_source(opened.space.freeze(genotype)) == source
+
+
+def test_the_study_keeps_what_was_reused_once_and_not_with_each_candidate(second):
+    model, folder = second
+    told = History.read(folder)
+    with Study(task(1, "few", rows=60), out=folder, sized_for=SECONDS, workers=0) as opened:
+        record = next(record for record in told.records if "frozen(" in record.source and record.weights)
+        program = parse(record.source, vocabulary())
+        [node] = compiler.reused_parts(program)
+        lean = [Weights.from_bytes(blob) for blob in opened.replicas(record)]
+        whole = features.with_parts(program, lean, opened.parts, opened.task.input_type)
+    assert lean and all(node.hash not in each for each in lean) and all(node.hash in each for each in whole)
+    for each in whole:
+        compiler.check_states(program, each)
+    assert all(set(a) == set(b) - {node.hash} for a, b in zip(lean, whole, strict=True))
+    again = features.without_parts(program, whole[0], {node.settings["of"]})
+    assert again.to_bytes() == lean[0].to_bytes()
 
 
 def test_the_report_tells_what_was_reused(second):

@@ -13,9 +13,11 @@ import numpy as np
 
 from perennial import analysis, analysis_images, metrics
 from perennial.assembly import Candidate
+from perennial.compiler import reused_parts
 from perennial.evaluate import pack_array, unpack_array
 from perennial.lang import parse
 from perennial.library import Library
+from perennial.library.features import Part, with_parts
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.remembering import keep_grown, keep_recipes, reused
@@ -37,7 +39,8 @@ def affordable(study: Study, answer: Candidate) -> Candidate:
     rows = study.sealed.rows
     if study.deterministic or study.stopping or rows < ROWS_FOR_ONE or len(answer.replicas) < 2:
         return answer
-    loading, a_row = study.call("pace", {"source": answer.source, "blob": answer.replicas[0]})
+    told = {"source": answer.source, "blob": answer.replicas[0], "parts": _parts(study, answer)}
+    loading, a_row = study.call("pace", told)
     seconds = loading + a_row * rows / max(1, study.workers)
     most = max(1, int((study.clock.left - SECONDS_AFTER_TEST) / seconds))
     if most >= len(answer.replicas):
@@ -227,7 +230,8 @@ def save(study: Study, answer: Candidate) -> Model:
     from perennial.weights import Weights
 
     program = parse(answer.source, vocabulary())
-    replicas = tuple(Weights.from_bytes(blob) for blob in answer.replicas)
+    own = [Weights.from_bytes(blob) for blob in answer.replicas]
+    replicas = with_parts(program, own, study.parts, study.task.input_type)
     information = {"study": study.history.created["name"], "kind": answer.kind, "metric": study.metric.name}
     if study.task.problem == "regression":
         errors = study.training.target[answer.rows] - answer.predictions
@@ -242,11 +246,19 @@ def predicted(
     study: Study, answer: Candidate, inputs: dict[str, np.ndarray], replicas: int | None = None
 ) -> np.ndarray:
     """What a candidate says of some rows, as the mean of its replicas; many rows are shared among the workers."""
-    told = {"source": answer.source, "blobs": answer.replicas[:replicas]}
+    told = {"source": answer.source, "blobs": answer.replicas[:replicas], "parts": _parts(study, answer)}
     rows = len(next(iter(inputs.values())))
     edges = np.linspace(0, rows, 1 + max(1, study.workers if rows >= ROWS_FOR_ONE else 1), dtype=int)
     pieces = [{name: column[a:b] for name, column in inputs.items()} for a, b in pairwise(edges)]
     return np.concatenate(study.calls("predict", [{**told, "inputs": piece} for piece in pieces]))
+
+
+def _parts(study: Study, answer: Candidate) -> list[Part]:
+    """What it stands on of other tasks, which the study keeps once."""
+    if not study.parts:
+        return []
+    named = {node.settings["of"] for node in reused_parts(parse(answer.source, vocabulary()))}
+    return [part for part in study.parts if part.short in named]
 
 
 def baseline_candidate(study: Study, baseline: dict[str, Any]) -> Candidate:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 from perennial import compiler, morphism, trainers
 from perennial.errors import Diverged, Rejected
 from perennial.lang import FitContext, Program, State, parse
-from perennial.library.features import Part, only_state, part_of, scores
+from perennial.library.features import Part, only_state, part_of, scores, with_parts, without_parts
 from perennial.metrics import Metric
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
@@ -123,7 +123,7 @@ def evaluate(
         parent: whose weights, of the same folds, its networks start from.
         paused: a training of the same program on the first fold, to go on from.
         known: packed weights of parts that were trained on other tasks, by the hash of their node: of `frozen` or
-            `recalled`, or of the outermost of layers that start from them.
+            `recalled`, or of the outermost of layers that start from them. The former do not come back with the weights.
 
     Raises:
         Diverged: the predictions hold NaN or infinity.
@@ -139,6 +139,7 @@ def evaluate(
         seconds *= fidelity - (paused.fidelity if paused else 0.0)
     checkpoints = {} if network and fidelity < 1.0 else None
     learnt = _learnt_before(program, known)
+    shorts = {node.settings["of"] for node in compiler.reused_parts(program) if node.hash in known}
     start, results = time.monotonic(), []
     for number, (train, validation) in enumerate(folds):
         left = seconds - (time.monotonic() - start)
@@ -152,32 +153,39 @@ def evaluate(
             "checkpoints": checkpoints,
         }
         results.append(_fit_fold(bench, program, train, validation, seed + number, deadline, **how))
-    outcome = _gather(bench, program, folds, results, time.monotonic() - start, keep_above)
+    own = [replace(each, weights=without_parts(program, each.weights, shorts)) for each in results]
+    outcome = _gather(bench, program, folds, own, time.monotonic() - start, keep_above)
     return replace(outcome, checkpoint=Weights(checkpoints).to_bytes()) if checkpoints else outcome
 
 
 def predict(
-    bench: Bench, *, source: str, blobs: tuple[bytes, ...], inputs: dict[str, np.ndarray]
+    bench: Bench,
+    *,
+    source: str,
+    blobs: tuple[bytes, ...],
+    inputs: dict[str, np.ndarray],
+    parts: Sequence[Part] = (),
 ) -> np.ndarray:
-    """The mean prediction of a program under several sets of weights (the bagged fold models)."""
-    return _model(bench, source, blobs).predict_values(inputs)
+    """The mean prediction of a program under several sets of weights (the bagged fold models), and parts of other tasks."""
+    return _model(bench, source, blobs, parts).predict_values(inputs)
 
 
-def pace(bench: Bench, *, source: str, blob: bytes) -> tuple[float, float]:
+def pace(bench: Bench, *, source: str, blob: bytes, parts: Sequence[Part] = ()) -> tuple[float, float]:
     """What a set of weights takes to be loaded and asked about its first row, and what each further row takes, in seconds."""
     start, asked = time.monotonic(), bench.task.take(np.arange(min(PACE_ROWS, bench.task.rows)))
-    model = _model(bench, source, (blob,))
+    model = _model(bench, source, (blob,), parts)
     model.predict_values(bench.task.take(np.arange(1)).inputs)
     loaded = time.monotonic()
     model.predict_values(asked.inputs)
     return loaded - start, (time.monotonic() - loaded) / asked.rows
 
 
-def _model(bench: Bench, source: str, blobs: tuple[bytes, ...]) -> Any:
+def _model(bench: Bench, source: str, blobs: tuple[bytes, ...], parts: Sequence[Part]) -> Any:
     from perennial.model import Model
 
-    replicas = tuple(Weights.from_bytes(blob) for blob in blobs)
-    return Model(parse(source, vocabulary()), replicas, bench.task.schema)
+    program, replicas = parse(source, vocabulary()), [Weights.from_bytes(blob) for blob in blobs]
+    whole = with_parts(program, compiler.together(program, replicas), parts, bench.task.input_type)
+    return Model(program, whole, bench.task.schema)
 
 
 def transferability_of(bench: Bench, *, part: Part, seed: int) -> float | None:

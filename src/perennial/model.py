@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial.compiler import check_states, compiled, mean_of, states_of
+from perennial.compiler import apart, check_states, compiled, mean_of, states_of, together
 from perennial.errors import DamagedFile, ProgramError
 from perennial.lang import Program, evaluate, parse, to_source
 from perennial.modalities import codec_from_json
@@ -162,7 +162,7 @@ class Model:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
         files = {}
-        for number, replica in enumerate(self.replicas):
+        for number, replica in enumerate(apart(self.program, self.replicas)):
             name = f"replica-{number:02d}.safetensors"
             data = replica.to_bytes()
             (fresh / name).write_bytes(data)
@@ -199,7 +199,7 @@ class Model:
             replicas = tuple(_replica(folder, name, digest) for name, digest in told["replicas"].items())
             program = parse(told["program"], vocabulary())
             codec = codec_from_json(told["codec"])
-            model = Model(program, replicas, codec, told["information"], told["decision"])
+            model = Model(program, together(program, replicas), codec, told["information"], told["decision"])
             model.check()
             return model
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ProgramError) as error:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from perennial.assembly import NETWORK, kind_of
+from perennial.compiler import apart, reused_parts
 from perennial.errors import PerennialError, StoreError, WorkerError
 from perennial.history import History
 from perennial.journal import Journal
 from perennial.lang import parse, to_source
 from perennial.library import Card, Evidence, Library, features
 from perennial.library import recall as recalling
-from perennial.library.records import Batch, Edge, name_part
+from perennial.library.records import SHORT, Batch, Edge, name_part
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.spaces import Genotype
@@ -129,8 +130,16 @@ def _scores(study: Study, parts: Sequence[features.Part], seconds: float) -> lis
 
 
 def reused(history: History) -> list[str]:
-    """Names of what the library suggested that is part of the answer, each once."""
-    return list(dict.fromkeys(each["name"] for each in history.suggestions if each["reused"]))
+    """Names of what came from the library and is part of the answer, each once: what it suggested, and the parts that other
+    candidates of the answer stand on.
+    """
+    suggested = [each["name"] for each in history.suggestions if each["reused"]]
+    source = (history.chosen or {}).get("program")
+    of = {node.settings["of"] for node in reused_parts(parse(source, vocabulary()))} if source else set()
+    modules = (history.recalled or {}).get("modules", [])
+    return list(
+        dict.fromkeys([*suggested, *(each["name"] for each in modules if each["record"][:SHORT] in of)])
+    )
 
 
 def keep_solution(
@@ -234,7 +243,7 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
     parts = list(study.parts_in(parse(study.history.chosen["program"], vocabulary())).values())
 
     def predict(columns: dict[str, np.ndarray]) -> np.ndarray:  # a worker has the network libraries loaded
-        blobs = tuple(replica.to_bytes() for replica in model.replicas)
+        blobs = tuple(replica.to_bytes() for replica in apart(model.program, model.replicas))
         told = {"source": to_source(model.program), "blobs": blobs, "inputs": columns}
         return study.call("predict", told)
 

@@ -11,7 +11,7 @@ from perennial.errors import UsageError
 from perennial.evaluate import Bench, evaluate
 from perennial.lang import Lambda, call, parse, to_source
 from perennial.library import Card, Library
-from perennial.library.features import Part, part_of
+from perennial.library.features import Part, part_of, with_parts
 from perennial.library.pack import inspect, pack, replay, unpack
 from perennial.library.records import Batch
 from perennial.library.upkeep import verify
@@ -126,13 +126,15 @@ def test_a_network_larger_than_its_bounds_is_refused_before_it_is_built(tmp_path
         "lambda image: head(global_pool(relu(conv(pixels(image), width=4, kernel=3))), epochs=1, batch=8)"
     )
     bench = Bench(task, Protocol.propose(task, kind="holdout"), resolve("accuracy"))
-    fitted = evaluate(bench, source=source, seed=0)
+    fitted, parts = evaluate(bench, source=source, seed=0), []
     if frozen:
         part = Part("ab" * 32, "first/features@1", *on_top_of(source, fitted.blobs[0], task))
+        parts.append(part)
         source = to_source(Lambda(("image",), call(vocabulary()["linear"], part.function.body, penalty=1.0)))
         node = compiler.reused_parts(parse(source, vocabulary()))[0]
         fitted = evaluate(bench, source=source, seed=0, known={node.hash: part.weights})
-    model = Model(parse(source, vocabulary()), tuple(map(Weights.from_bytes, fitted.blobs)), task.schema)
+    program, own = parse(source, vocabulary()), [Weights.from_bytes(blob) for blob in fitted.blobs]
+    model = Model(program, with_parts(program, own, parts, task.input_type), task.schema)
     with Library(tmp_path / "library") as library:
         library.keep(model, task, metric="accuracy", baseline=0.5, value=0.5)
         assert verify(library).exact == 1

@@ -21,6 +21,7 @@ from perennial.compiler.programs import (
     FrozenNetwork,
     Packed,
     RecalledModel,
+    apart,
     check_states,
     compiled,
     compiled_states,
@@ -30,11 +31,12 @@ from perennial.compiler.programs import (
     original_states,
     reused_parts,
     states_of,
+    together,
     word_of,
 )
 
 __all__ = [
-    "LARGEST", "Compiled", "Field", "FrozenNetwork", "Packed", "RecalledModel", "check_states", "compiled", "compiled_states",
+    "LARGEST", "Compiled", "Field", "FrozenNetwork", "Packed", "RecalledModel", "apart", "check_states", "compiled", "compiled_states",
     "cuts_of", "dominators", "features_of", "first_layers", "heads", "initial_states", "joined", "keep_answers", "keras_model",
-    "layer_name", "layer_states", "mean_of", "original_states", "reused_parts", "split", "states_of", "with_channels", "word_of",
+    "layer_name", "layer_states", "mean_of", "original_states", "reused_parts", "split", "states_of", "together", "with_channels", "word_of",
 ]  # fmt: skip

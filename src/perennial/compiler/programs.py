@@ -379,6 +379,29 @@ def states_of(program: Program, replicas: Sequence[Mapping[str, State]]) -> list
     return found
 
 
+def apart(program: Program, replicas: Sequence[Weights]) -> list[Weights]:
+    """Replicas as they are written: what is reused, and the same in all, is with the first only.
+
+    Args:
+        program: that was fitted.
+        replicas: its weights.
+    """
+    first, others = replicas[0], replicas[1:]
+    shared = {
+        node.hash
+        for node in reused_parts(program)
+        if all(node.hash in other and _same(first[node.hash], other[node.hash]) for other in others)
+    }
+    return [first, *(Weights({key: other[key] for key in other if key not in shared}) for other in others)]
+
+
+def together(program: Program, replicas: Sequence[Weights]) -> tuple[Weights, ...]:
+    """The inverse of `apart`; what a replica has itself stays."""
+    first = replicas[0] if replicas else {}
+    shared = {node.hash: first[node.hash] for node in reused_parts(program) if node.hash in first}
+    return tuple(Weights({**shared, **replica}) if shared else replica for replica in replicas)
+
+
 def mean_of(program: Program, rows: Any, replicas: Sequence[Mapping[str, State]]) -> np.ndarray:
     """What a program says of a batch, as the mean over its replicas. What they reuse is asked once, and not by each of them.
 
@@ -400,6 +423,8 @@ def _reused_words(program: Program) -> list[Call]:
 
 
 def _same(one: State, other: State) -> bool:
+    if one is other:
+        return True
     pairs = ((array, other.arrays.get(name)) for name, array in one.arrays.items())
     return (
         one.texts == other.texts

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -26,6 +26,8 @@ from perennial.compiler import (
     cuts_of,
     features_of,
     first_layers,
+    reused_parts,
+    together,
     with_channels,
     word_of,
 )
@@ -298,7 +300,8 @@ def _part(library: Library, record: Record, name: str, rows: int, columns: tuple
     if record.kind == MODULE:
         return Part(record.id, name, record.source, blobs[0], **told)
     program, kinds = parse(record.source, vocabulary()), [parse_type(record.input), parse_type(record.output)]
-    model = Packed(program, tuple(map(Weights.from_bytes, blobs)), *kinds, columns)
+    replicas = together(program, [Weights.from_bytes(blob) for blob in blobs])
+    model = Packed(program, replicas, *kinds, columns)
     weights = Weights({FEATURES: model.state}).to_bytes()
     units = sorted({str(column.units) for column in columns if column.units != SAME})
     return Part(record.id, name, record.source, weights, size=model.size, units=", ".join(units), **told)
@@ -333,6 +336,39 @@ def adapted(part: Part, input_type: Type) -> tuple[Learner, State]:
         output=input_type, train_rows=0, types=(input_type,), initial={node.hash: only_state(part.weights)}
     )
     return word, word.fit(nothing, None, told)
+
+
+def without_parts(program: Program, weights: Mapping[str, State], parts: Container[str]) -> Weights:
+    """The weights without those of the reused parts that are named, so that a study keeps them once and not with every fold
+    of every candidate.
+
+    Args:
+        program: that was fitted.
+        weights: of it.
+        parts: what its `frozen` and `recalled` are called that are kept elsewhere.
+    """
+    kept = {node.hash for node in reused_parts(program) if node.settings["of"] in parts}
+    return Weights({key: state for key, state in weights.items() if key not in kept})
+
+
+def with_parts(
+    program: Program, replicas: Sequence[Mapping[str, State]], parts: Sequence[Part], input_type: Type
+) -> tuple[Weights, ...]:
+    """The inverse of `without_parts`, for each replica; what is there already stays.
+
+    Args:
+        program: that was fitted.
+        replicas: its weights.
+        parts: that the study has.
+        input_type: of its task.
+    """
+    named = {part.short: part for part in parts}
+    known = {
+        node.hash: adapted(named[node.settings["of"]], input_type)[1]
+        for node in reused_parts(program)
+        if node.settings["of"] in named and any(node.hash not in replica for replica in replicas)
+    }
+    return tuple(Weights({**known, **replica}) for replica in replicas)
 
 
 def scores(parts: Sequence[Part], task: Task, seed: int) -> list[float | None]:

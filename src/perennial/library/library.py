@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from perennial.compiler import apart, together
 from perennial.errors import DamagedFile, UsageError
 from perennial.lang import parse, to_source
 from perennial.library.base import Store
@@ -161,7 +162,8 @@ class Library:
 
     def record_of(self, model: Model, task: Task, seen: Sequence[Mapping[str, Any]] = ()) -> Record:
         """A model as a record, with a sketch of the rows that it has seen; its weights are put into the store."""
-        digests = tuple(self.store.put(replica.to_bytes()) for replica in model.replicas)
+        written = apart(model.program, model.replicas)
+        digests = tuple(self.store.put(replica.to_bytes()) for replica in written)
         codec = model.codec
         details = {
             "codec": _without_cells(codec.to_json()),
@@ -286,7 +288,9 @@ def model_of(record: Record, blob: Callable[[str], bytes]) -> Model:
         details = record.details
         replicas = tuple(Weights.from_bytes(blob(digest)) for digest in record.weights)
         codec, program = codec_from_json(details["codec"]), parse(record.source, vocabulary())
-        model = Model(program, replicas, codec, details["information"], details["decision"])
+        model = Model(
+            program, together(program, replicas), codec, details["information"], details["decision"]
+        )
         model.check()
         return model
     except (ValueError, LookupError, TypeError, AttributeError) as error:
