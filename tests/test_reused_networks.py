@@ -142,7 +142,7 @@ def test_the_study_keeps_what_was_reused_once_and_not_with_each_candidate(second
     for each in whole:
         compiler.check_states(program, each)
     assert all(set(a) == set(b) - {node.hash} for a, b in zip(lean, whole, strict=True))
-    again = features.without_parts(program, whole[0], {node.settings["of"]})
+    again = features.without_parts(program, whole[0], {node.hash})
     assert again.to_bytes() == lean[0].to_bytes()
 
 

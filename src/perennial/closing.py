@@ -13,7 +13,6 @@ import numpy as np
 
 from perennial import analysis, analysis_images, metrics
 from perennial.assembly import Candidate
-from perennial.compiler import reused_parts
 from perennial.evaluate import pack_array, unpack_array
 from perennial.lang import parse
 from perennial.library import Library
@@ -255,10 +254,7 @@ def predicted(
 
 def _parts(study: Study, answer: Candidate) -> list[Part]:
     """What it stands on of other tasks, which the study keeps once."""
-    if not study.parts:
-        return []
-    named = {node.settings["of"] for node in reused_parts(parse(answer.source, vocabulary()))}
-    return [part for part in study.parts if part.short in named]
+    return list(study.parts_in(parse(answer.source, vocabulary())).values()) if study.parts else []
 
 
 def baseline_candidate(study: Study, baseline: dict[str, Any]) -> Candidate:

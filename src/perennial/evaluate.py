@@ -139,7 +139,6 @@ def evaluate(
         seconds *= fidelity - (paused.fidelity if paused else 0.0)
     checkpoints = {} if network and fidelity < 1.0 else None
     learnt = _learnt_before(program, known)
-    shorts = {node.settings["of"] for node in compiler.reused_parts(program) if node.hash in known}
     start, results = time.monotonic(), []
     for number, (train, validation) in enumerate(folds):
         left = seconds - (time.monotonic() - start)
@@ -153,7 +152,7 @@ def evaluate(
             "checkpoints": checkpoints,
         }
         results.append(_fit_fold(bench, program, train, validation, seed + number, deadline, **how))
-    own = [replace(each, weights=without_parts(program, each.weights, shorts)) for each in results]
+    own = [replace(each, weights=without_parts(program, each.weights, known)) for each in results]
     outcome = _gather(bench, program, folds, own, time.monotonic() - start, keep_above)
     return replace(outcome, checkpoint=Weights(checkpoints).to_bytes()) if checkpoints else outcome
 

@@ -368,15 +368,9 @@ def compiled_states(program: Program, weights: Mapping[str, State]) -> dict[str,
     return {joined.get(key, key): state for key, state in weights.items()}
 
 
-def states_of(program: Program, replicas: Sequence[Mapping[str, State]]) -> list[dict[str, State]]:
+def states_of(program: Program, replicas: Sequence[Weights]) -> list[dict[str, State]]:
     """The weights of each replica by the nodes of the compiled program; what is reused, and the same in all, is one object."""
-    found = [compiled_states(program, replica) for replica in replicas]
-    for node in _reused_words(compiled(program)):
-        first, *others = [states.get(node.hash) for states in found]
-        if first is not None and all(other is not None and _same(first, other) for other in others):
-            for states in found:
-                states[node.hash] = first
-    return found
+    return [compiled_states(program, replica) for replica in together(program, apart(program, replicas))]
 
 
 def apart(program: Program, replicas: Sequence[Weights]) -> list[Weights]:
@@ -411,15 +405,11 @@ def mean_of(program: Program, rows: Any, replicas: Sequence[Mapping[str, State]]
         replicas: of `states_of`.
     """
     known = {}
-    for node in _reused_words(program) if len(replicas) > 1 else ():
+    for node in _calls(program, _Taken) if len(replicas) > 1 else ():
         first, *others = [states.get(node.hash) for states in replicas]
         if all(isinstance(each, Var) for each in node.arguments) and all(first is other for other in others):
             known[node] = evaluate(Lambda(program.names, node), rows, states=replicas[0])
     return np.mean([evaluate(program, rows, states=states, known=known) for states in replicas], axis=0)
-
-
-def _reused_words(program: Program) -> list[Call]:
-    return _calls(program, _Taken)
 
 
 def _same(one: State, other: State) -> bool:

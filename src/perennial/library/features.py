@@ -338,17 +338,17 @@ def adapted(part: Part, input_type: Type) -> tuple[Learner, State]:
     return word, word.fit(nothing, None, told)
 
 
-def without_parts(program: Program, weights: Mapping[str, State], parts: Container[str]) -> Weights:
-    """The weights without those of the reused parts that are named, so that a study keeps them once and not with every fold
+def without_parts(program: Program, weights: Mapping[str, State], known: Container[str]) -> Weights:
+    """The weights without those of the reused parts that are known, so that a study keeps them once and not with every fold
     of every candidate.
 
     Args:
         program: that was fitted.
         weights: of it.
-        parts: what its `frozen` and `recalled` are called that are kept elsewhere.
+        known: hashes of nodes whose weights are kept elsewhere.
     """
-    kept = {node.hash for node in reused_parts(program) if node.settings["of"] in parts}
-    return Weights({key: state for key, state in weights.items() if key not in kept})
+    elsewhere = {node.hash for node in reused_parts(program) if node.hash in known}
+    return Weights({key: state for key, state in weights.items() if key not in elsewhere})
 
 
 def with_parts(
