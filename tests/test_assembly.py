@@ -75,15 +75,52 @@ def test_the_average_is_as_good_as_the_best_member_and_its_program_computes_it(b
         assert np.allclose(joint, sum(alone) / sum(shares.values()), atol=1e-9)
 
 
+def standing(members, reusing, monkeypatch):
+    """Says of these members that they stand on a library."""
+    sources = {members[place].record.source for place in reusing}
+    monkeypatch.setattr(assembly, "_stands_on_others", lambda member: member.record.source in sources)
+
+
+def heard(bench, members):
+    kept = assembly.heard(members, bench.metric, bench.task.target, seed=0)
+    assert [number for number, member in enumerate(members) if any(member is each for each in kept)] == [
+        each.record.trial.number for each in kept
+    ], "in their order"
+    return [each.record.trial.number for each in kept]
+
+
+def test_a_library_has_one_voice_unless_it_knows_best(bench, members, monkeypatch):
+    scores = [bench.metric.score(bench.task.target, each.predictions) for each in members]
+    best = int(np.argmax(scores))
+    others = [number for number in range(len(members)) if number != best]
+    standing(members, others, monkeypatch)
+    assert heard(bench, members) == sorted([best, max(others, key=lambda number: scores[number])])
+    standing(members, [best, others[0]], monkeypatch)
+    assert heard(bench, members) == [0, 1, 2], "what is best may be many"
+
+
+@pytest.mark.parametrize("reusing", [[], [1], [0, 1, 2]])
+def test_where_the_library_has_one_member_or_all_every_one_is_heard(bench, members, monkeypatch, reusing):
+    standing(members, reusing, monkeypatch)
+    assert heard(bench, members) == [0, 1, 2]
+
+
+def test_on_many_rows_every_member_is_heard(bench, members, monkeypatch):
+    scores = [bench.metric.score(bench.task.target, each.predictions) for each in members]
+    standing(members, [number for number in range(3) if number != int(np.argmax(scores))], monkeypatch)
+    monkeypatch.setattr(assembly.ensemble, "SMALL_ROWS", bench.task.rows)
+    assert heard(bench, members) == [0, 1, 2]
+
+
 def spared(bench, members, reusing, monkeypatch, worse=0.0, constant=-np.inf):
     """The answer when these members stand on a library, with predictions that are this much more like a coin."""
     reusing = [members[place] for place in reusing]
     worsened = {
         id(each): replace(each, predictions=(1 - worse) * each.predictions + worse / 2) for each in reusing
     }
+    places = [place for place, each in enumerate(members) if id(each) in worsened]
     members = [worsened.get(id(each), each) for each in members]
-    sources = {each.record.source for each in reusing}
-    monkeypatch.setattr(assembly, "_stands_on_others", lambda member: member.record.source in sources)
+    standing(members, places, monkeypatch)
     joint = assembly.average(members, bench.metric, bench.task.target, 0)
     return joint, assembly.sparing(joint, members, bench.metric, bench.task.target, 0, constant)
 

@@ -103,6 +103,32 @@ def average(members: Sequence[Member], metric: Metric, target: np.ndarray, seed:
     )
 
 
+def heard(members: Sequence[Member], metric: Metric, target: np.ndarray, seed: int) -> list[Member]:
+    """The members that an average may take: of those that stand on a library, where the rows are few and none of them is the
+    best, only the one that an average of them leans on most.
+
+    What stands on the same features says much the same. One adds what a library knows; of many the weights take what is
+    lucky on these rows.
+
+    Args:
+        members: that share rows and folds.
+        metric, target, seed: as for `average`.
+    """
+    rows, stands = target[members[0].rows], [_stands_on_others(member) for member in members]
+    reusing = [member for member, of_others in zip(members, stands, strict=True) if of_others]
+    if len(reusing) < 2 or len(rows) >= ensemble.SMALL_ROWS:
+        return list(members)
+    scores = [metric.score(rows, member.predictions) for member in members]
+    best = max(score for score, of_others in zip(scores, stands, strict=True) if of_others)
+    if best >= max(scores):
+        return list(members)
+    weights = ensemble.steady([member.predictions for member in reusing], rows, metric, seed=seed)
+    voice = reusing[int(np.argmax(weights))]
+    return [
+        member for member, of_others in zip(members, stands, strict=True) if member is voice or not of_others
+    ]
+
+
 def sparing(
     answer: Candidate,
     members: Sequence[Member],

@@ -460,6 +460,7 @@ def assemble(study: Study, members: list[Member], baseline: Candidate) -> Candid
     answer = _best_unconfirmed(study)
     if members:
         study.stage("ensemble", f"averaging the best of {len(members)} confirmed candidates")
+        members = assembly.heard(members, study.metric, target, study.seed)
         joint = assembly.average(members, study.metric, target, study.seed)
         if answer is None or not clearly_better(study, answer, joint):
             answer = assembly.sparing(
