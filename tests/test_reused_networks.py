@@ -1,5 +1,6 @@
 """Networks that stay in the library, and what becomes of them on the next task of images."""
 
+import dataclasses
 import json
 import shutil
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from perennial import Protocol, Study, Task, compiler, grow, remembering, workflow
-from perennial.errors import UsageError
+from perennial.errors import UsageError, WorkerError
 from perennial.history import History
 from perennial.lang import parse, to_source
 from perennial.library import Library, features
@@ -224,7 +225,30 @@ def test_the_command_line_shows_it_before_anything_is_fitted(library, command, t
 def test_what_there_is_no_time_to_ask_has_no_score(library):
     """The first answer may take longer: what it waits for is imported once."""
     part, asked = kept_in(library, task(3, "grey")), []
-    study = SimpleNamespace(call=lambda *told: asked.append(told) or 0.5, seed=0)
+    study = asking(lambda each: 0.5, asked)
     assert remembering._scores(study, [part, part], seconds=0.0) == [0.5, None]
     assert remembering._scores(study, [part, part], seconds=9.0) == [0.5, 0.5]
-    assert [limit > 9.0 for _, _, limit in asked] == [True, True, False]
+    assert [limit > 9.0 for _, limit in asked] == [True, True, False]
+
+
+def test_parts_are_judged_by_all_workers_and_one_that_fails_harms_no_other(library):
+    part, asked, told = kept_in(library, task(3, "grey")), [], []
+    parts = [dataclasses.replace(part, name=name) for name in "abc"]
+
+    def answer(each):
+        return WorkerError("no memory", status="out_of_memory") if each["part"].name == "a" else 0.5
+
+    study = asking(answer, asked, workers=2, emit=lambda kind, **event: told.append(event["text"]))
+    assert remembering._scores(study, parts, seconds=9.0) == [None, 0.5, 0.5]
+    assert [names for names, _ in asked] == ["ab", "c"]
+    assert told == ["a could not be judged: no memory"]
+
+
+def asking(answer, asked, workers=1, **more):
+    """A study whose workers answer so; what they were asked is written down."""
+
+    def attempts(function, each, limit):
+        asked.append(("".join(one["part"].name for one in each), limit))
+        return [answer(one) for one in each]
+
+    return SimpleNamespace(attempts=attempts, seed=0, workers=workers, **more)

@@ -111,21 +111,25 @@ def _known_features(
 
 
 def _scores(study: Study, parts: Sequence[features.Part], seconds: float) -> list[float | None]:
-    """What each part tells of the target; one that fails, or takes too long, harms no other, and has none.
+    """What each part tells of the target, as many at once as there are workers; one that fails, or takes too long, harms no
+    other, and has none.
 
     The time begins with the first answer: before it a worker may have to import what networks need, which is not in vain.
     """
-    end, found = math.inf, []
-    for part in parts:
-        left, score = min(end - time.monotonic(), IMPORTS + seconds), None
+    end, at_once, found = math.inf, max(1, study.workers), []
+    for start in range(0, len(parts), at_once):
+        group = parts[start : start + at_once]
+        left, answers = min(end - time.monotonic(), IMPORTS + seconds), [None] * len(group)
         if left > 0:
-            try:
-                score = study.call("transferability_of", {"part": part, "seed": study.seed}, max(1.0, left))
-            except WorkerError as error:
-                text = f"{part.name} could not be judged: {error.what}"
-                study.emit("verdict", stage="recall", text=text, data={})
+            told = [{"part": part, "seed": study.seed} for part in group]
+            answers = study.attempts("transferability_of", told, max(1.0, left))
             end = min(end, time.monotonic() + seconds)
-        found.append(score)
+        for part, answer in zip(group, answers, strict=True):
+            failed = isinstance(answer, WorkerError)
+            if failed:
+                text = f"{part.name} could not be judged: {answer.what}"
+                study.emit("verdict", stage="recall", text=text, data={})
+            found.append(None if failed else answer)
     return found
 
 

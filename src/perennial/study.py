@@ -19,7 +19,7 @@ import numpy as np
 from perennial import strategies
 from perennial.assembly import kind_of
 from perennial.compiler import reused_parts
-from perennial.errors import UsageError
+from perennial.errors import UsageError, WorkerError
 from perennial.evaluate import Ancestor, Bench, Outcome, Paused, derive_seed, pack_array, unpack_array
 from perennial.executors import Executor, Future, Inline, Job, Processes
 from perennial.history import Record
@@ -457,9 +457,24 @@ class Study:
         self, function: str, each: Sequence[dict[str, Any]], seconds: float = float("inf")
     ) -> list[Any]:
         """The same with several arguments at once, on all workers."""
+        found = self.attempts(function, each, seconds)
+        for answer in found:
+            if isinstance(answer, WorkerError):
+                raise answer
+        return found
+
+    def attempts(
+        self, function: str, each: Sequence[dict[str, Any]], seconds: float = float("inf")
+    ) -> list[Any]:
+        """The same, with the `WorkerError` of what fails in its place."""
         jobs = [Job(f"perennial.evaluate:{function}", arguments, seconds) for arguments in each]
-        futures = [self.executor.submit(job) for job in jobs]
-        return [self._finish(future) for future in futures]
+        return [self._attempt(future) for future in [self.executor.submit(job) for job in jobs]]
+
+    def _attempt(self, future: Future) -> Any:
+        try:
+            return self._finish(future)
+        except WorkerError as error:
+            return error
 
     def _finish(self, future: Future) -> Any:
         """Waits for one job; candidates that end beside it are written down."""
