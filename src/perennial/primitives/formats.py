@@ -81,10 +81,10 @@ def written(number: Int) -> Text:
 
 @primitive
 def number_as(number: Real, decimals: Int, thousands: Text, point: Text) -> Text:
-    """A number with so many decimals, a separator between thousands and a decimal point.
+    """A number with so many decimals, a separator between thousands and a decimal point; zero has no sign.
 
-    >>> number_as(1234.5, 1, ".", ","), number_as(0.125, 2, "", ".")
-    ('1.234,5', '0.12')
+    >>> number_as(1234.5, 1, ".", ","), number_as(0.125, 2, "", "."), number_as(-0.001, 2, "", ".")
+    ('1.234,5', '0.12', '0.00')
     """
     if (
         not math.isfinite(number)
@@ -93,20 +93,20 @@ def number_as(number: Real, decimals: Int, thousands: Text, point: Text) -> Text
         or len(thousands + point) > 10
     ):
         raise NoAnswer("Only finite numbers of moderate size can be written so.")
-    whole, _, rest = f"{number:,.{decimals}f}".partition(".")
+    whole, _, rest = f"{number:z,.{decimals}f}".partition(".")
     return whole.replace(",", thousands) + (point + rest if rest else "")
 
 
 @primitive
 def percent(share: Real, decimals: Int) -> Text:
-    """A share as a percentage.
+    """A share as a percentage; zero has no sign.
 
-    >>> percent(0.125, 1)
-    '12.5%'
+    >>> percent(0.125, 1), percent(-0.00001, 1)
+    ('12.5%', '0.0%')
     """
     if not math.isfinite(share) or abs(share) >= 1e12 or not 0 <= decimals <= 12:
         raise NoAnswer("Only finite shares of moderate size can be written so.")
-    return f"{100 * share:.{decimals}f}%"
+    return f"{100 * share:z.{decimals}f}%"
 
 
 @primitive
