@@ -222,6 +222,31 @@ def test_the_command_line_shows_it_before_anything_is_fitted(library, command, t
     assert rows[0]["name"] == "stripes/features@1" and "a linear model on its features" in rows[0]["reason"]
 
 
+def test_few_rows_are_seen_in_five_places_and_many_or_costly_ones_in_one(library, monkeypatch):
+    part, new = kept_in(library, task(3, "grey")), task(3, "grey")
+    assert part.shifted and "shifted=True" in to_source(part.function)
+    [seen], [plain] = (
+        [word.call(new.inputs["image"], state=state)]
+        for word, state in (features.adapted(each, new.input_type) for each in (part, unshifted(part)))
+    )
+    wide = np.pad(new.inputs["image"], ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    moves = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)]
+    word, state = features.adapted(unshifted(part), new.input_type)
+    each = [
+        word.call(wide[:, down : down + SIDE, right : right + SIDE], state=state) for down, right in moves
+    ]
+    np.testing.assert_allclose(seen, np.mean(each, axis=0), atol=1e-4)
+    assert np.abs(seen - plain).max() > 1e-3
+    for limit in ("FEW_ROWS", "MOST_VIEWED"):
+        with monkeypatch.context() as patch:
+            patch.setattr(features, limit, 10)
+            assert not kept_in(library, task(3, "grey")).shifted
+
+
+def unshifted(part):
+    return dataclasses.replace(part, shifted=False)
+
+
 def test_what_there_is_no_time_to_ask_has_no_score(library):
     """The first answer may take longer: what it waits for is imported once."""
     part, asked = kept_in(library, task(3, "grey")), []

@@ -1,4 +1,4 @@
-"""Features that do not know left from right."""
+"""Features that do not know left from right, or one pixel from the next."""
 
 import time
 
@@ -44,10 +44,38 @@ def test_they_are_the_mean_of_both(kind):
     assert np.abs(each[0] - each[1]).max() > 0.01
 
 
+def padded(batch: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Moved by so many pixels; what comes in repeats the edge."""
+    wide = np.pad(batch, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    return wide[:, 1 - down : 1 - down + batch.shape[1], 1 - right : 1 - right + batch.shape[2]]
+
+
+AROUND = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)]
+
+
 @pytest.mark.parametrize("kind", [edges, patches])
-def test_no_images_have_no_features(kind):
+def test_shifted_features_are_the_mean_over_five_places(kind):
     batch = images()
-    assert kind(batch, mirrored=True)(batch[:0]).shape == (0, kind(batch)(batch).shape[1])
+    call = kind(batch, shifted=True)
+    each = [call(padded(batch, *move), shifted=False) for move in AROUND]
+    np.testing.assert_allclose(call(batch), np.mean(each, axis=0), atol=1e-5)
+    assert np.abs(call(batch) - each[0]).max() > 0.01
+
+
+@pytest.mark.parametrize("kind", [edges, patches])
+def test_mirrored_and_shifted_features_are_the_mean_of_ten_views(kind):
+    batch = images()
+    call = kind(batch, mirrored=True, shifted=True)
+    views = [padded(batch, *move)[:, :, ::step] for move in AROUND for step in (1, -1)]
+    each = [call(view, mirrored=False, shifted=False) for view in views]
+    np.testing.assert_allclose(call(batch), np.mean(each, axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [edges, patches])
+@pytest.mark.parametrize("views", [{}, {"mirrored": True}, {"shifted": True}], ids=str)
+def test_no_images_have_no_features(kind, views):
+    batch = images()
+    assert kind(batch, **views)(batch[:0]).shape == (0, kind(batch)(batch).shape[1])
 
 
 def test_near_the_deadline_mirrored_patches_are_read_less_densely():

@@ -56,6 +56,7 @@ from perennial.library.translation import fields_of, in_known_units, without
 from perennial.modalities import codec_from_json
 from perennial.modalities.units import SAME, profiles
 from perennial.primitives import vocabulary
+from perennial.primitives.views import AROUND
 from perennial.task import Task
 from perennial.weights import Weights
 
@@ -67,6 +68,10 @@ FEATURES = "features"
 ALIKE = 1  # digits of a distance that count
 MOST_WAYS = 16
 MOST_CELLS = 20_000_000  # of features, for all rows
+FEW_ROWS, MOST_VIEWED = (
+    1_000,
+    2e10,
+)  # rows that are seen in several views, and operations that may take for all of them
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ class Part:
         size: of a solution, how many numbers it says.
         seen: what the record says of the rows that it has learnt from.
         units: how the rows must be measured otherwise for it, in words.
+        shifted: of a network, whether its features are the mean over an image and it moved by a pixel.
     """
 
     record: str
@@ -92,6 +98,7 @@ class Part:
     size: int = 0
     seen: Mapping[str, Any] = field(default_factory=dict)
     units: str = ""
+    shifted: bool = False
 
     @property
     def function(self) -> Lambda:
@@ -100,7 +107,7 @@ class Part:
         Raises:
             ProgramError: its source is no function.
         """
-        return _function(self.source, self.short, self.kind, self.size)
+        return _function(self.source, self.short, self.kind, self.size, self.shifted)
 
     @property
     def short(self) -> str:
@@ -124,14 +131,15 @@ class Part:
 
 
 @lru_cache(maxsize=64)
-def _function(source: str, of: str, kind: str, size: int) -> Lambda:
+def _function(source: str, of: str, kind: str, size: int, shifted: bool) -> Lambda:
     """Parsed once, though it is asked for with each candidate."""
     program, words = parse(source, vocabulary()), vocabulary()
     if not isinstance(program, Lambda) or len(program.names) != 1:
         raise ProgramError("What is reused is a function of one input.")
     if kind == SOLUTION:
         return Lambda(program.names, call(words["recalled"], Var(program.names[0]), of=of, size=size))
-    return Lambda(program.names, call(words["frozen"], program.body, of=of))
+    views = {"shifted": True} if shifted else {}  # what is not told leaves programs as they were
+    return Lambda(program.names, call(words["frozen"], program.body, of=of, **views))
 
 
 @lru_cache(maxsize=BEST)
@@ -272,7 +280,18 @@ def _cut(part: Part, task: Task, before: int | None) -> list[Part]:
         if numbers * task.rows <= MOST_CELLS:
             weights = Weights({FEATURES: first_layers(cut, state)}).to_bytes()
             found.append(replace(part, source=to_source(cut), weights=weights))
+    if (
+        task.rows <= FEW_ROWS
+        and _operations(network, task.input_type) * task.rows * len(AROUND) <= MOST_VIEWED
+    ):
+        part, found = replace(part, shifted=True), [replace(each, shifted=True) for each in found]
     return [*found[:1], part, *found[1:]]
+
+
+def _operations(network: Program, input_type: Type) -> float:
+    """Of one image."""
+    layers = Compiled(network.body)
+    return sum(cost.flops for cost in layers.costs((input_type,), layers.gives((input_type,))))
 
 
 def _ways(record: Record, asking: _Asking) -> list[tuple[Field, ...]]:

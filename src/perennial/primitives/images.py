@@ -19,6 +19,7 @@ import numpy as np
 from perennial.errors import ProgramError, TypeMismatch
 from perennial.lang.ops import FitContext, Learner, Op, Parameter, State
 from perennial.lang.types import Image, Tensor, Type, TypeVar, fresh
+from perennial.primitives.views import MIRRORED, SHIFTED, mean_of
 
 NUMBERS_AT_ONCE = 1 << 18
 BLOCK = 2
@@ -28,7 +29,6 @@ CLUSTER_STEPS = 10
 CONTRAST = 10.0
 SHARE_OF_TIME = 0.4
 TIMED_IMAGES = 4
-MIRRORED = Parameter(False, options=(False, True), doc="the mean of an image and its mirror image")
 
 
 class Hog(Op):
@@ -45,6 +45,7 @@ class Hog(Op):
         signed: dark-to-light and light-to-dark edges are different.
         clip: largest value after the first division, 0 to 1.
         mirrored: the mean of an image and its mirror image, for classes that both belong to.
+        shifted: the mean of an image and of it moved by a pixel, four ways: where rows are few, no single place should count.
 
     >>> hog.infer(Image(28, 28, 1)), hog(np.zeros((3, 28, 28, 1), np.uint8)).shape
     (Tensor[1728], (3, 1728))
@@ -61,6 +62,7 @@ class Hog(Op):
             ),
             "clip": Parameter(0.2, low=0.01, high=1.0, doc="largest value of a normalised histogram"),
             "mirrored": MIRRORED,
+            "shifted": SHIFTED,
         }
     )
 
@@ -81,14 +83,11 @@ class Hog(Op):
         signed: bool = True,
         clip: float = 0.2,
         mirrored: bool = False,
+        shifted: bool = False,
     ) -> np.ndarray:
         """`(n, d)` for images `(n, height, width, channels)`."""
         told = {"cells": cells, "orientations": orientations, "signed": signed, "clip": clip}
-        result = self._seen(values[0], **told)
-        if mirrored:
-            result += self._seen(values[0][:, :, ::-1], **told)
-            result *= 0.5
-        return result
+        return mean_of(lambda images: self._seen(images, **told), values[0], mirrored, shifted)
 
     def _seen(
         self, images: np.ndarray, cells: int, orientations: int, signed: bool, clip: float
@@ -209,6 +208,7 @@ class PatchFeatures(Learner):
         positions: so many patches, about, are read along the shorter side; near a deadline fewer.
         whitening: added to the variances before dividing by them; pixels have variance 1.
         mirrored: the mean of an image and its mirror image, for classes that both belong to.
+        shifted: the mean of an image and of it moved by a pixel, four ways: where rows are few, no single place should count.
 
     >>> patch_features.infer(Image(32, 32, 3))
     Tensor[7200]
@@ -225,6 +225,7 @@ class PatchFeatures(Learner):
             "positions": Parameter(14, low=2, high=128, doc="patches along the shorter side, about"),
             "whitening": Parameter(0.1, low=1e-4, high=10.0, log=True, doc="added to the variances"),
             "mirrored": MIRRORED,
+            "shifted": SHIFTED,
         }
     )
 
@@ -246,6 +247,7 @@ class PatchFeatures(Learner):
         positions: int = 14,
         whitening: float = 0.1,
         mirrored: bool = False,
+        shifted: bool = False,
     ) -> State:
         """The dictionary, from the training images; and how densely images are read, so that all of them can be."""
         images = inputs[0]
@@ -257,7 +259,7 @@ class PatchFeatures(Learner):
         stride = max(1, round((min(images.shape[1:3]) - side + 1) / positions))
         arrays = {"filters": filters, "offsets": offsets}
         state = State({**arrays, "stride": np.array([stride])})
-        told = {"threshold": threshold, "pool": pool, "mirrored": mirrored}
+        told = {"threshold": threshold, "pool": pool, "mirrored": mirrored, "shifted": shifted}
         while stride < side and not self._affordable(images, state, context.deadline, told):
             stride += 1
             state = State({**arrays, "stride": np.array([stride])})
@@ -270,6 +272,7 @@ class PatchFeatures(Learner):
         threshold: float = 0.25,
         pool: int = 3,
         mirrored: bool = False,
+        shifted: bool = False,
         **rest: Any,
     ) -> np.ndarray:
         """`(n, 2 * pool * pool * patches)` for images `(n, height, width, channels)`."""
@@ -284,13 +287,13 @@ class PatchFeatures(Learner):
         means = _pooling(images.shape[1], images.shape[2], side, stride, pool)
         result = np.empty((len(images), 2 * len(means) * filters.shape[1]), np.float32)
 
-        def seen(image: np.ndarray) -> np.ndarray:
-            code = _compared(_patches_of(image, side, stride), filters, offsets)
+        def seen(view: np.ndarray) -> np.ndarray:
+            code = _compared(_patches_of(view[0], side, stride), filters, offsets)
             above, below = np.maximum(code - threshold, 0.0), np.maximum(-code - threshold, 0.0)
             return np.concatenate([means @ above, means @ below], axis=1).ravel()
 
-        for number, image in enumerate(images):
-            result[number] = 0.5 * (seen(image) + seen(image[:, ::-1])) if mirrored else seen(image)
+        for number in range(len(images)):
+            result[number] = mean_of(seen, images[number : number + 1], mirrored, shifted)
         return result
 
     def _affordable(self, images: np.ndarray, state: State, deadline: float, told: Mapping[str, Any]) -> bool:

@@ -17,21 +17,25 @@ FIRST_KNOWN, WAYS = 3, 2  # after these come the features that were learnt befor
 LEARNERS = {"linear": 0, "kernel_ridge": 1, "lightgbm": 2}
 
 
-def on_features(image: Program, known: Sequence[Lambda] = ()) -> Program:
+def on_features(image: Program, known: Sequence[Lambda] = (), few: bool = False) -> Program:
     """Histograms of edge directions, codes of patches, or both, below a linear model, a kernel or boosted trees.
 
     Args:
         image: a program.
         known: functions from an image to features that were learnt before; each is offered alone and beside edges.
+        few: whether there are few images to learn from; then features are the mean over shifted ones by default.
     """
     words = vocabulary()
-    mirrored = one_of("mirrored", [False, True])
+    views = {
+        "mirrored": one_of("mirrored", [False, True]),
+        "shifted": one_of("shifted", [False, True], default=int(few)),
+    }
     edges = call(
         words["hog"],
         image,
         cells=integer("hog.cells", 3, 10, default=7),
         orientations=integer("hog.orientations", 6, 16, default=12),
-        mirrored=mirrored,
+        **views,
     )
     codes = call(
         words["patch_features"],
@@ -39,7 +43,7 @@ def on_features(image: Program, known: Sequence[Lambda] = ()) -> Program:
         patches=integer("patches", 100, 1600, log=True, default=400),
         size=integer("patch.size", 4, 8, default=6),
         pool=integer("patch.pool", 2, 4, default=3),
-        mirrored=mirrored,
+        **views,
     )
     patches = call(words["standardise"], codes)
     options = [edges, patches, call(words["join"], edges, patches)]

@@ -40,6 +40,7 @@ DEFAULTS_FOR_NO_LIMIT = 600.0
 MOST_EPOCHS = 200
 SMALLER_STEPS = 0.3
 FEW_PATCHES = 100
+FEW_ROWS = 1_000  # above them features need no views
 BATCHES = [32, 64, 128, 256]
 STRONG = {"cutout": 0.3, "trivial": 0.3}
 
@@ -223,7 +224,9 @@ def _program(
 
     network = _Network(word, input_type, base).program(image, known)
     trained = _trained(word, network, rows)
-    return Lambda((IMAGE,), one_of("model", [trained, on_features(image, known)]) if features else trained)
+    if not features:
+        return Lambda((IMAGE,), trained)
+    return Lambda((IMAGE,), one_of("model", [trained, on_features(image, known, few=rows <= FEW_ROWS)]))
 
 
 def _trained(word: Callable, network: Program, rows: int) -> Program:

@@ -9,6 +9,7 @@ from perennial.errors import TypeMismatch
 from perennial.lang.ops import Parameter
 from perennial.lang.types import Tensor, Type, TypeVar, fresh
 from perennial.primitives.reused import Reused
+from perennial.primitives.views import SHIFTED
 
 
 class Frozen(Reused):
@@ -19,13 +20,16 @@ class Frozen(Reused):
 
     Args:
         of: the record that the weights are from. Two networks of one architecture with other weights are other words.
+        shifted: the mean of what it sees in an image and in it moved by a pixel, four ways.
 
     >>> frozen.infer(Tensor(64), of="3f2a")
     Tensor[64]
     """
 
     name, doc = "frozen", "Features of a network that was trained elsewhere; its weights stay."
-    parameters = MappingProxyType({"of": Parameter("", doc="the record that the weights are from")})
+    parameters = MappingProxyType(
+        {"of": Parameter("", doc="the record that the weights are from"), "shifted": SHIFTED}
+    )
 
     def infer(self, *types: Type, **parameters: Any) -> Type:
         """The features as they come."""

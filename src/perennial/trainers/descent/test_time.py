@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from perennial.primitives.views import moved
+
 VIEWS = {"none": 1, "flip": 2, "shift": 3, "flip_shift": 6}
 STEPS = ((0, 0), (-1, -1), (1, 1))
 
@@ -40,8 +42,5 @@ def mean_of_views(
 
 
 def _view(images: np.ndarray, down: int, right: int, mirrored: bool) -> np.ndarray:
-    height, width = images.shape[1:3]
-    if down or right:
-        images = images.take(np.arange(height) - down, axis=1, mode="clip")
-        images = images.take(np.arange(width) - right, axis=2, mode="clip")
+    images = moved(images, down, right)
     return np.ascontiguousarray(images[:, :, ::-1]) if mirrored else images
