@@ -237,7 +237,7 @@ def test_few_rows_are_seen_in_five_places_and_many_or_costly_ones_in_one(library
     ]
     np.testing.assert_allclose(seen, np.mean(each, axis=0), atol=1e-4)
     assert np.abs(seen - plain).max() > 1e-3
-    for limit in ("FEW_ROWS", "MOST_VIEWED"):
+    for limit in ("FEW_IMAGES", "MOST_VIEWED"):
         with monkeypatch.context() as patch:
             patch.setattr(features, limit, 10)
             assert not kept_in(library, task(3, "grey")).shifted

@@ -9,7 +9,7 @@ from perennial.metrics import resolve
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
 from perennial.spaces import Space
-from perennial.spaces.features import FEATURES, IMAGE, LEARNERS, on_features
+from perennial.spaces.features import FEATURES, FEW_IMAGES, IMAGE, LEARNERS, on_features
 from perennial.spaces.networks import known_openers, network_space
 from perennial.spaces.offers import openers_for, space_for
 from perennial.task import Task
@@ -37,6 +37,15 @@ def test_openers_differ_and_are_what_images_are_offered():
     openers = openers_for("image", space)
     assert len(openers) == len({to_source(space.freeze(genotype)) for genotype in openers}) >= 4
     assert "kernel_ridge(hog(" in to_source(space.freeze(openers[0])).replace("\n", "").replace(" ", "")
+
+
+@pytest.mark.parametrize("rows", [200, FEW_IMAGES, FEW_IMAGES + 1])
+def test_few_images_are_seen_in_five_places(rows):
+    space = space_for("image", Image(28, 28, 1), Dist(10), rows)
+    sources = [to_source(space.freeze(genotype)) for genotype in openers_for("image", space)]
+    told = [source for source in sources if "hog(" in source or "patch_features(" in source]
+    assert len(told) >= 3
+    assert {"shifted=True" in source for source in told} == {rows <= FEW_IMAGES}
 
 
 def test_openers_tell_bars_from_crosses():

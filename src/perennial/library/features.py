@@ -57,6 +57,7 @@ from perennial.modalities import codec_from_json
 from perennial.modalities.units import SAME, profiles
 from perennial.primitives import vocabulary
 from perennial.primitives.views import AROUND
+from perennial.spaces.features import FEW_IMAGES
 from perennial.task import Task
 from perennial.weights import Weights
 
@@ -68,10 +69,7 @@ FEATURES = "features"
 ALIKE = 1  # digits of a distance that count
 MOST_WAYS = 16
 MOST_CELLS = 20_000_000  # of features, for all rows
-FEW_ROWS, MOST_VIEWED = (
-    1_000,
-    2e10,
-)  # rows that are seen in several views, and operations that may take for all of them
+MOST_VIEWED = 2e10  # operations that all rows may take in all views
 
 
 @dataclass(frozen=True)
@@ -280,16 +278,14 @@ def _cut(part: Part, task: Task, before: int | None) -> list[Part]:
         if numbers * task.rows <= MOST_CELLS:
             weights = Weights({FEATURES: first_layers(cut, state)}).to_bytes()
             found.append(replace(part, source=to_source(cut), weights=weights))
-    if (
-        task.rows <= FEW_ROWS
-        and _operations(network, task.input_type) * task.rows * len(AROUND) <= MOST_VIEWED
-    ):
+    operations = _operations(network, task.input_type) * task.rows * len(AROUND)
+    if task.rows <= FEW_IMAGES and operations <= MOST_VIEWED:
         part, found = replace(part, shifted=True), [replace(each, shifted=True) for each in found]
     return [*found[:1], part, *found[1:]]
 
 
-def _operations(network: Program, input_type: Type) -> float:
-    """Of one image."""
+def _operations(network: Lambda, input_type: Type) -> float:
+    """That a network needs for one image."""
     layers = Compiled(network.body)
     return sum(cost.flops for cost in layers.costs((input_type,), layers.gives((input_type,))))
 

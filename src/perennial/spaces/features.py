@@ -14,6 +14,7 @@ from perennial.spaces.base import integer, one_of, real
 IMAGE = "image"
 FEATURES = {"edges": 0, "patches": 1, "both": 2}
 FIRST_KNOWN, WAYS = 3, 2  # after these come the features that were learnt before, each in so many ways
+FEW_IMAGES = 1_000  # up to so many, the place of an image in its frame passes for knowledge
 LEARNERS = {"linear": 0, "kernel_ridge": 1, "lightgbm": 2}
 
 

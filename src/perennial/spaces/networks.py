@@ -18,7 +18,7 @@ from perennial.lang.types import Image, Type
 from perennial.primitives import vocabulary
 from perennial.primitives.layers.frozen import Frozen
 from perennial.spaces.base import Space, integer, one_of, real, repeat
-from perennial.spaces.features import FEATURES, FIRST_KNOWN, IMAGE, LEARNERS, WAYS, on_features
+from perennial.spaces.features import FEATURES, FEW_IMAGES, FIRST_KNOWN, IMAGE, LEARNERS, WAYS, on_features
 from perennial.spaces.genotype import Genotype
 from perennial.spaces.limits import Limits, cost_of
 
@@ -40,7 +40,6 @@ DEFAULTS_FOR_NO_LIMIT = 600.0
 MOST_EPOCHS = 200
 SMALLER_STEPS = 0.3
 FEW_PATCHES = 100
-FEW_ROWS = 1_000  # above them features need no views
 BATCHES = [32, 64, 128, 256]
 STRONG = {"cutout": 0.3, "trivial": 0.3}
 
@@ -226,7 +225,7 @@ def _program(
     trained = _trained(word, network, rows)
     if not features:
         return Lambda((IMAGE,), trained)
-    return Lambda((IMAGE,), one_of("model", [trained, on_features(image, known, few=rows <= FEW_ROWS)]))
+    return Lambda((IMAGE,), one_of("model", [trained, on_features(image, known, few=rows <= FEW_IMAGES)]))
 
 
 def _trained(word: Callable, network: Program, rows: int) -> Program:

@@ -20,7 +20,7 @@ class Frozen(Reused):
 
     Args:
         of: the record that the weights are from. Two networks of one architecture with other weights are other words.
-        shifted: the mean of what it sees in an image and in it moved by a pixel, four ways.
+        shifted: the mean of what it sees in an image and in it moved by a pixel, four ways; what is no image stays as it is.
 
     >>> frozen.infer(Tensor(64), of="3f2a")
     Tensor[64]
