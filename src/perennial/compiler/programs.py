@@ -39,13 +39,11 @@ from perennial.primitives import vocabulary
 from perennial.primitives.layers.frozen import Frozen
 from perennial.primitives.layers.head import Head
 from perennial.primitives.reused import Recalled, Reused
-from perennial.primitives.views import mean_of as mean_of_views
 from perennial.spaces.limits import Limits, cost_of
 from perennial.weights import Weights
 
 LARGEST = Limits(parameters=1e8, flops=2e9, activations=1e8)
 """What a network may cost that is reused: every candidate that stands on it runs it again."""
-IMAGES = 4  # dimensions of a batch of them
 LEAST_PROBABILITY = 1e-3
 MOST_ANSWERS = 2**24
 LARGEST_CONSTANT = 2**31
@@ -122,9 +120,7 @@ class FrozenNetwork(_Taken):
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
         """`(n, d)` features."""
-        if not self.node.settings["shifted"] or len(inputs) != 1 or np.ndim(inputs[0]) != IMAGES:
-            return self.network.raw(inputs, state)
-        return mean_of_views(lambda images: self.network.raw((images,), state), inputs[0], shifted=True)
+        return self.network.raw(inputs, state, "around" if self.node.settings["shifted"] else "none")
 
     def check(self, state: State) -> None:
         """Whether a state can belong to this network; nothing is built.

@@ -35,8 +35,8 @@ class Recipe:
         flip: whether half of the images are mirrored left to right.
         cutout: side of the square that is cut out, as a share of the image's side, 0 to 1.
         trivial: strength of TrivialAugment, 0 (off) to 1 (its wide ranges).
-        test_time: which views of an image a prediction is the mean of: "none", "flip", "shift" or
-            "flip_shift".
+        test_time: which views of an image a prediction is the mean of: "none", "flip", "shift", "flip_shift" or
+            "around".
         bias_factor: of the learning rate, for biases.
         scale_factor: of the learning rate, for layers called "scale".
         neural_tangent: whether a kernel moves 1 / sqrt(fan-in) as far (and decays as fast), as if it was

@@ -7,22 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from perennial.primitives.views import moved
+from perennial.primitives.views import AROUND, moved
 
-VIEWS = {"none": 1, "flip": 2, "shift": 3, "flip_shift": 6}
-STEPS = ((0, 0), (-1, -1), (1, 1))
+VIEWS = {"none": 1, "flip": 2, "shift": 3, "flip_shift": 6, "around": 5}
+DIAGONAL = ((0, 0), (-1, -1), (1, 1))
 
 
 def views(arrays: Sequence[np.ndarray], kind: str) -> Iterator[list[np.ndarray]]:
     """The arrays as they are, then with every array of images `(n, height, width, channels)` changed.
 
     "flip" mirrors left to right; "shift" moves by one pixel along the diagonal, both ways, and repeats the
-    edge; "flip_shift" does both, six views in all. Arrays of another rank stay as they are.
+    edge; "flip_shift" does both, six views in all; "around" moves by one pixel in four directions. Arrays of another rank stay
+    as they are.
 
     >>> [view[0].ravel().tolist() for view in views([np.arange(3).reshape(1, 1, 3, 1)], "flip")]
     [[0, 1, 2], [2, 1, 0]]
     """
-    for down, right in STEPS if "shift" in kind else STEPS[:1]:
+    steps = AROUND if kind == "around" else DIAGONAL if "shift" in kind else AROUND[:1]
+    for down, right in steps:
         for mirrored in (False, True) if "flip" in kind else (False,):
             yield [_view(array, down, right, mirrored) if array.ndim == 4 else array for array in arrays]
 
