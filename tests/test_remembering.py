@@ -1,6 +1,7 @@
 """Growing with a library: what did well before is tried early, what became of it is written down, and nothing can hurt."""
 
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from perennial.errors import StoreError
 from perennial.history import History, Record
 from perennial.library import Library
 from perennial.library.recall import RECIPE
+from perennial.library.records import Batch
 from perennial.metrics import resolve
 from perennial.remembering import _as_good
 from perennial.spaces import Genotype
@@ -63,6 +65,55 @@ def test_the_second_tries_what_did_well_after_the_first_openers(two):
     assert set(second.result["reused"]) <= {each["name"] for each in suggestions}
     origins = [record.trial.origin for record in told.records]
     assert origins[0] == "opener"
+
+
+def replays(folder):
+    return [entry for entry in History.read(folder).verdicts if entry["stage"] == "replay"]
+
+
+def test_older_models_are_asked_again_after_each_study_that_leaves_one(two):
+    folder, _ = two
+    assert replays(folder / "s1") == []
+    assert [entry["text"] for entry in replays(folder / "s2")] == [
+        "1 older model of the library asked again: 1 the same bit for bit"
+    ]
+    assert "1 the same bit for bit" in (folder / "s2" / "report.html").read_text()
+
+
+def test_an_older_model_that_says_something_else_is_told(two, tmp_path):
+    folder, _ = two
+    shutil.copytree(folder / "library", tmp_path / "library")
+    with Library(tmp_path / "library") as library:
+        first, second = (library.store.header(library.find(f"table-{n}/solution")) for n in (1, 2))
+        record = library.get("table-1/solution")
+        weights = [library.store.get(digest) for digest in record.weights]
+        blob = library.store.get(second.card.golden)
+        for n in (1, 2):
+            library.forget(f"table-{n}/solution")
+        library.store.sweep(0.0)
+        for data in (*weights, blob):
+            library.store.put(data)
+        card = replace(first.card, golden=second.card.golden)
+        library.store.commit(Batch(((record, card),), {"table-1/solution": record.id}))
+    grow(table(3), trials=2, workers=0, seed=3, out=tmp_path / "s", library=tmp_path / "library", reuse="off")
+    wrong, last = (entry["text"] for entry in replays(tmp_path / "s"))
+    assert wrong.startswith("table-1/solution@2 of the library: A model does not say what it said")
+    assert last == "1 older model of the library asked again: 0 the same bit for bit"
+
+
+def test_an_older_model_whose_file_is_damaged_is_told_and_harms_nothing(two, tmp_path):
+    folder, _ = two
+    shutil.copytree(folder / "library", tmp_path / "library")
+    with Library(tmp_path / "library") as library:
+        for n in (1, 2):
+            golden = library.store.header(library.find(f"table-{n}/solution")).card.golden
+            (tmp_path / "library" / "blobs" / golden[:2] / golden).write_bytes(b"spoilt")
+    model = grow(
+        table(3), trials=2, workers=0, seed=3, out=tmp_path / "s", library=tmp_path / "library", reuse="off"
+    )
+    assert model.result["kept"] == ["table-3/solution@1"]
+    [told] = replays(tmp_path / "s")
+    assert told["text"].startswith("an older model of the library cannot be asked again")
 
 
 def test_what_became_of_a_suggestion_is_evidence_good_or_bad(two):

@@ -20,6 +20,8 @@ from perennial import compiler, morphism, trainers
 from perennial.errors import Diverged, Rejected
 from perennial.lang import FitContext, Program, State, parse
 from perennial.library.features import Part, only_state, part_of, scores, with_parts, without_parts
+from perennial.library.golden import answers
+from perennial.library.upkeep import replayed
 from perennial.metrics import Metric
 from perennial.primitives import vocabulary
 from perennial.protocol import Protocol
@@ -167,6 +169,18 @@ def predict(
 ) -> np.ndarray:
     """The mean prediction of a program under several sets of weights (the bagged fold models), and parts of other tasks."""
     return _model(bench, source, blobs, parts).predict_values(inputs)
+
+
+def golden(
+    bench: Bench, *, source: str, blobs: tuple[bytes, ...], inputs: dict[str, np.ndarray]
+) -> np.ndarray:
+    """What a whole program says to its golden inputs, for its record."""
+    return answers(_model(bench, source, blobs, ()), inputs)
+
+
+def replay(bench: Bench, **told: Any) -> tuple[bool, str]:
+    """Whether a model of the library says what it said when it was kept; see `library.upkeep.replayed`."""
+    return replayed(**told)
 
 
 def pace(bench: Bench, *, source: str, blob: bytes, parts: Sequence[Part] = ()) -> tuple[float, float]:

@@ -18,7 +18,10 @@ from perennial.journal import Journal
 from perennial.lang import parse, to_source
 from perennial.library import Card, Evidence, Library, features
 from perennial.library import recall as recalling
+from perennial.library.library import SOLUTION
 from perennial.library.records import SHORT, Batch, Edge, name_part
+from perennial.library.upkeep import replay_of
+from perennial.modalities.base import counted
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.spaces import Genotype
@@ -28,6 +31,7 @@ from perennial.task import Task
 
 RECIPES_KEPT = 3
 SHARE_FOR_SCORES, IMPORTS = 0.1, 10.0
+OLDER_ASKED, OLDER_SECONDS = 2, 5.0
 BOTH = 2
 
 
@@ -153,7 +157,7 @@ def keep_solution(
     model: Model,
     seconds: float,
     stands_on: Sequence[features.Part] = (),
-    predict: Callable[[dict[str, np.ndarray]], np.ndarray] | None = None,
+    say: Callable[[dict[str, np.ndarray]], np.ndarray] | None = None,
 ) -> str | None:
     """Keeps the chosen model under the name of its task, writes down that it did, and gives the id of its record.
 
@@ -166,7 +170,7 @@ def keep_solution(
         model: as it was saved.
         seconds: that the study took.
         stands_on: parts of other tasks that are in it.
-        predict: what the model says to columns; None asks the model itself.
+        say: gives its golden outputs; None asks the model itself.
 
     Its value is that of the test, else of rows or examples that it was not made from; without either it has none.
     """
@@ -180,7 +184,7 @@ def keep_solution(
             model, task, metric=history.protocol["metric"], baseline=history.common_sense["value"],
             value=judged.get("value", confirmed), n=judged.get("n", history.protocol["train_rows"]),
             interval=(judged["low"], judged["high"]) if judged else None, card=_card(history, seconds),
-            seconds=seconds, seen=[part.seen for part in stands_on], predict=predict,
+            seconds=seconds, seen=[part.seen for part in stands_on], say=say,
         )  # fmt: skip
         record = library.find(name)
     except PerennialError as error:
@@ -246,15 +250,58 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
         return
     parts = list(study.parts_in(parse(study.history.chosen["program"], vocabulary())).values())
 
-    def predict(columns: dict[str, np.ndarray]) -> np.ndarray:  # a worker has the network libraries loaded
+    def say(columns: dict[str, np.ndarray]) -> np.ndarray:  # a worker has the network libraries loaded
         blobs = tuple(replica.to_bytes() for replica in apart(model.program, model.replicas))
         told = {"source": to_source(model.program), "blobs": blobs, "inputs": columns}
-        return study.call("predict", told)
+        return study.call("golden", told)
 
-    solution = keep_solution(library, study.journal, study.task, model, seconds, parts, predict)
+    solution = keep_solution(library, study.journal, study.task, model, seconds, parts, say)
     if solution is not None:
         keep_features(library, study, solution)
         keep_descent(library, study, solution, parts)
+        ask_older(library, study, solution)
+
+
+def ask_older(library: Library, study: Study, solution: str) -> None:
+    """Lets some older solutions, chosen by chance, say their golden outputs again, and tells whether they do: what a library
+    got must have changed nothing that it had. One that takes too long is not asked.
+
+    Args:
+        library: that got something.
+        study: that gave it, whose workers have the network libraries loaded.
+        solution: id of what it gave.
+    """
+    try:
+        names = {
+            record: f"{base}@{version}" for (base, version), record in library.store.names().items()
+            if base.endswith(SOLUTION) and record != solution
+        }  # fmt: skip
+        order = np.random.default_rng(study.seed + len(names)).permutation(sorted(names))[:OLDER_ASKED]
+        headers = [library.store.header(str(record)) for record in order]
+        headers = [header for header in headers if header is not None and header.card.golden]
+        told = [replay_of(library, header) for header in headers]
+    except PerennialError as error:
+        _tell_replay(study, f"an older model of the library cannot be asked again: {error.what}")
+        return
+    found = study.attempts("replay", told, max(1.0, min(OLDER_SECONDS, study.clock.left)))
+    said = {
+        header.id: answer
+        for header, answer in zip(headers, found, strict=True)
+        if not isinstance(answer, WorkerError)
+    }
+    for record, (_, wrong) in said.items():
+        if wrong:
+            _tell_replay(study, f"{names[record]} of the library: {wrong}", record=record)
+    if said:
+        exact = sum(same for same, _ in said.values())
+        _tell_replay(
+            study,
+            f"{counted(len(said), 'older model')} of the library asked again: {exact} the same bit for bit",
+        )
+
+
+def _tell_replay(study: Study, text: str, **data: Any) -> None:
+    study.emit("verdict", stage="replay", text=text, data=data)
 
 
 def _as_good(library: Library, study: Study) -> str | None:

@@ -131,7 +131,7 @@ def test_verify_exits_1_and_names_who_needs_a_blob_that_is_gone(place, said):
     (place / "blobs" / digest[:2] / digest).unlink()
     told = said("verify", code=1).out
     assert "WRONG hands/solution@1: A blob that a record needs is gone or damaged." in told
-    assert told.endswith("1 problems\n")
+    assert told.endswith("1 problem\n")
     [problem] = json.loads(said("verify", "--json", code=1).out)["problems"]
     assert problem["digest"] == digest and problem["names"] == ["hands/solution@1"]
 
@@ -139,7 +139,7 @@ def test_verify_exits_1_and_names_who_needs_a_blob_that_is_gone(place, said):
 def test_blobs_that_nothing_needs_are_counted_and_no_problem(place, said):
     with Library(place) as library:
         library.store.put(b"of no use")
-    assert "1 blobs that nothing needs; perennial library gc removes them" in said("verify").out
+    assert "1 blob that nothing needs; perennial library gc removes them" in said("verify").out
 
 
 def test_a_pack_carries_what_a_name_was_made_from_and_its_licence(place, said, tmp_path):

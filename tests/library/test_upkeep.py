@@ -2,12 +2,15 @@
 
 import os
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from perennial.errors import StoreError
 from perennial.library import Card, Library
 from perennial.library.embedded import Embedded
+from perennial.library.golden import answers, difference, golden_bytes
 from perennial.library.records import Batch, Edge
 from perennial.library.upkeep import gc, verify
 from perennial.testing.libraries import some_evidence, some_record
@@ -65,6 +68,35 @@ def test_a_model_that_says_something_else_is_found(library, solved):
     library.store.commit(Batch(((record, Card(0.0, golden=wrong)),), {"penguins/solution": record.id}))
     [problem] = verify(library).problems
     assert problem.names == ("penguins/solution@2",)
+
+
+class Counting:
+    """A model that says how many threads it may use."""
+
+    codec = SimpleNamespace(batched=True)
+
+    def predict_values(self, columns):
+        import torch
+        from threadpoolctl import threadpool_info
+
+        return np.array([torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())])
+
+
+def test_golden_outputs_are_said_on_one_thread_and_what_follows_on_as_many_as_before():
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        model = Counting()
+        several = model.predict_values({})
+        said = answers(model, {"x": np.arange(3.0)})
+        assert several[0] == 2 and set(said.tolist()) == {1}
+        assert model.predict_values({}).tolist() == several.tolist()
+        asked = golden_bytes({"x": np.arange(3.0)}, np.ones_like(said))
+        assert difference(model, asked) == (True, 0.0)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_an_index_that_tells_something_else_than_the_record_is_found(library):

@@ -131,19 +131,21 @@ def verify(*, sample: int | None = None, library: Place = None, json: Flag = Fal
     from dataclasses import asdict
 
     from perennial.library.upkeep import verify as verified
+    from perennial.modalities.base import counted
 
     with _opened(library) as opened:
         found = verified(opened, sample)
     lines = [
-        f"{found.records} records and {found.blobs} blobs read, {found.replayed} models replayed, "
+        f"{counted(found.records, 'record')} and {counted(found.blobs, 'blob')} read, "
+        f"{counted(found.replayed, 'model')} replayed, "
         f"{found.exact} of them bit for bit",
         *(f"WRONG {', '.join(each.names) or each.digest[:12]}: {each.what}" for each in found.problems),
         *(
-            [f"{found.orphans} blobs that nothing needs; perennial library gc removes them"]
+            [f"{counted(found.orphans, 'blob')} that nothing needs; perennial library gc removes them"]
             if found.orphans
             else []
         ),
-        "nothing is wrong" if not found.problems else f"{len(found.problems)} problems",
+        "nothing is wrong" if not found.problems else counted(len(found.problems), "problem"),
     ]
     answer(asdict(found), json, "\n".join(lines))
     return EXIT_FAILED if found.problems else EXIT_GOOD

@@ -28,7 +28,7 @@ from perennial.library.base import Store
 from perennial.library.description import description
 from perennial.library.embedded import Embedded
 from perennial.library.embedding import EMBEDDING, embedding
-from perennial.library.golden import golden_bytes, probes
+from perennial.library.golden import answers, golden_bytes, probes
 from perennial.library.records import (
     SHORT,
     Batch,
@@ -50,6 +50,7 @@ from perennial.weights import Weights
 
 ENVIRONMENT = "PERENNIAL_LIBRARY"
 PIECE = 1000
+SOLUTION = "/solution"
 KEPT_INFORMATION = ("metric", "kind", "interval")
 """What a model knows about itself that does not change when it is grown again."""
 
@@ -121,7 +122,7 @@ class Library:
     def keep(
         self, model: Model, task: Task, *, metric: str, baseline: float | None, value: float | None,
         interval: tuple[float, float] | None = None, n: int = 0, card: Card | None = None, seconds: float = 0.0,
-        seen: Sequence[Mapping[str, Any]] = (), predict: Callable[[dict[str, np.ndarray]], np.ndarray] | None = None,
+        seen: Sequence[Mapping[str, Any]] = (), say: Callable[[dict[str, np.ndarray]], np.ndarray] | None = None,
     ) -> str:  # fmt: skip
         """Keeps a model as the solution of a task, with golden outputs, and gives its name.
 
@@ -136,10 +137,10 @@ class Library:
             card: what is known of its making; the task and the golden outputs are added.
             seconds: that it took to grow.
             seen: what the records that it stands on say of the rows that they have learnt from.
-            predict: what the model says to columns, where somebody has it at hand; None asks the model itself.
+            say: gives what `golden.answers` of the model gives, where somebody has it at hand; None asks the model itself.
         """
         asked = probes(task)
-        golden = self.store.put(golden_bytes(asked, (predict or model.predict_values)(dict(asked))))
+        golden = self.store.put(golden_bytes(asked, say(asked) if say else answers(model, asked)))
         record = self.record_of(model, task, seen)
         told = {**(card or Card(time.time())).to_json(), "task": task.fingerprint, "golden": golden}
         low, high = interval or (None, None)
@@ -150,7 +151,7 @@ class Library:
         proof = Evidence(
             record.id, task.fingerprint, "solution", metric, value, low=low, high=high, n=n, seconds=seconds
         )
-        base = f"{name_part(task.name)}/solution"
+        base = f"{name_part(task.name)}{SOLUTION}"
         batch = Batch(((record, Card.from_json(told)),), {base: record.id}, (proof,), (learnt,))
         self.store.commit(batch)
         return self.newest(base, record.id)

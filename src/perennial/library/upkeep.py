@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +97,30 @@ def verify(library: Library, sample: int | None = None, seed: int = 0) -> Verifi
     return Verified(len(headers), blobs, replayed, exact, tuple(problems), len(sound - needed))
 
 
+def replay_of(library: Library, header: Header) -> dict[str, Any]:
+    """What `replayed` needs, so that a worker, which has no library, can do it.
+
+    Raises:
+        StoreError: a blob is gone or damaged.
+    """
+    needed = (header.id, *header.weights, header.card.golden)
+    blobs = {digest: library.store.get(digest) for digest in needed}
+    return {"record": header.id, "golden": header.card.golden, "blobs": blobs}
+
+
+def replayed(record: str, golden: str, blobs: Mapping[str, bytes]) -> tuple[bool, str]:
+    """Whether a model says its golden outputs bit for bit, and a sentence where it says something else.
+
+    Raises:
+        DamagedFile: the bytes are no model, or no golden outputs of it.
+    """
+    model = model_of(Record.from_bytes(blobs[record]), blobs.__getitem__)
+    same, apart = difference(model, blobs[golden])
+    if apart <= CLOSE:
+        return same, ""
+    return same, f"A model does not say what it said when it was kept (relative difference {apart:.2g})."
+
+
 def gc(library: Library, *, dry_run: bool = False, grace: float = GRACE_SECONDS) -> Swept:
     """Removes records that no name reaches, by itself or through those that were made from it, and blobs that no
     record needs.
@@ -137,21 +161,18 @@ def _disagreement(library: Library, header: Header) -> str:
     return ""
 
 
-def _chosen(headers: list[Header], sample: int | None, seed: int) -> Iterator[Header]:
+def _chosen(headers: Iterable[Header], sample: int | None, seed: int) -> list[Header]:
+    """Solutions that can be replayed: all of these headers, or so many of them by chance."""
     golden = [header for header in headers if header.kind == "solution" and header.card.golden]
     if sample is None:
-        return iter(golden)
+        return golden
     order = np.random.default_rng(seed).permutation(len(golden))
-    return islice((golden[int(place)] for place in order), sample)
+    return [golden[int(place)] for place in order[:sample]]
 
 
 def _replayed(library: Library, header: Header) -> tuple[bool, str]:
     """Whether a model says the same bit for bit, and what is wrong when it says something else."""
     try:
-        model = model_of(Record.from_bytes(library.store.get(header.id)), library.store.get)
-        same, apart = difference(model, library.store.get(header.card.golden))
+        return replayed(**replay_of(library, header))
     except PerennialError as error:
         return False, error.what
-    if apart > CLOSE:
-        return same, f"A model does not say what it said when it was kept (relative difference {apart:.2g})."
-    return same, ""
