@@ -142,7 +142,7 @@ def test_the_code_of_a_patch_is_its_whitened_self_against_each_direction():
     patch = generator.normal(90, 50, (1, 12))
     even = (patch - patch.mean()) / np.sqrt(patch.var() + 10.0)
     expected = ((even - sample.mean(axis=0)) @ whiten) @ centres.T
-    assert np.allclose(_compared(patch.astype(np.float32), filters, offsets), expected, atol=2e-3)
+    assert np.allclose(_compared(patch[None].astype(np.float32), filters, offsets), expected, atol=2e-3)
 
 
 def test_spherical_k_means_finds_the_directions_that_points_lie_along():

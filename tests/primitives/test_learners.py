@@ -91,6 +91,27 @@ def test_logistic_and_ridge_agree_with_scikit_learn():
     assert ours == pytest.approx(Ridge(alpha=3.0).fit(values[:TRAIN], number[:TRAIN]).predict(values))
 
 
+@pytest.mark.parametrize("columns", [TRAIN, TRAIN + 1, 5 * TRAIN])
+def test_of_more_columns_than_rows_the_lines_are_those_of_scikit_learn(columns):
+    generator = np.random.default_rng(3)
+    target = easy_target(Dist(3))
+    values = generator.normal(size=(len(target), columns)) + 0.3 * target[:, None]
+    state, ours = fit("linear", values, target, context(Dist(3)), penalty=2.0)
+    assert state.arrays["coefficients"].shape == (columns, 3)
+    exact = LogisticRegression(C=0.5, max_iter=5000, tol=1e-9).fit(values[:TRAIN], target[:TRAIN])
+
+    def objective(coefficients, probability):
+        losses = -np.log(probability[np.arange(TRAIN), target[:TRAIN]])
+        return losses.sum() + 0.5 * 2.0 * (coefficients**2).sum()
+
+    least = objective(exact.coef_, exact.predict_proba(values[:TRAIN]))
+    assert least <= objective(state.arrays["coefficients"], ours[:TRAIN]) <= 1.001 * least
+    assert ours == pytest.approx(exact.predict_proba(values), abs=0.05)
+    number = easy_target(Tensor(2))
+    _, ours = fit("linear", values, number, context(Tensor(2)), penalty=3.0)
+    assert ours == pytest.approx(Ridge(alpha=3.0).fit(values[:TRAIN], number[:TRAIN]).predict(values))
+
+
 def test_linear_takes_sparse_terms():
     values, target = table() * (table(seed=1) > 0), easy_target(Dist(2))
     _, dense = fit("linear", values, target, context(Dist(2)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from perennial.errors import ProgramError, TypeMismatch
 from perennial.lang.ops import FitContext, Learner, Op, Parameter, State
 from perennial.lang.types import Image, Tensor, Type, TypeVar, fresh
-from perennial.primitives.views import MIRRORED, SHIFTED, mean_of
+from perennial.primitives.views import AROUND, MIRRORED, SHIFTED, mean_of
 
 NUMBERS_AT_ONCE = 1 << 18
 BLOCK = 2
@@ -284,16 +285,20 @@ class PatchFeatures(Learner):
                 f"These patches do not fit into images of shape {tuple(images.shape[1:])}.",
                 why=f"The dictionary was learnt from patches of {len(filters)} numbers.",
             )
-        means = _pooling(images.shape[1], images.shape[2], side, stride, pool)
-        result = np.empty((len(images), 2 * len(means) * filters.shape[1]), np.float32)
+        reading = _Reading.of(images.shape[1:3], side, stride, pool, shifted)
+        numbers = len(reading.places) * (len(filters) + 3 * filters.shape[1])
+        at_once = max(1, NUMBERS_AT_ONCE // numbers)
 
         def seen(view: np.ndarray) -> np.ndarray:
-            code = _compared(_patches_of(view[0], side, stride), filters, offsets)
+            code = _compared(reading.patches(view), filters, offsets)
             above, below = np.maximum(code - threshold, 0.0), np.maximum(-code - threshold, 0.0)
-            return np.concatenate([means @ above, means @ below], axis=1).ravel()
+            pooled = np.concatenate([reading.means @ above, reading.means @ below], axis=2)
+            return pooled.reshape(len(view), -1)
 
-        for number in range(len(images)):
-            result[number] = mean_of(seen, images[number : number + 1], mirrored, shifted)
+        result = np.empty((len(images), 2 * len(reading.means) * filters.shape[1]), np.float32)
+        for begin in range(0, len(images), at_once):
+            rows = slice(begin, begin + at_once)
+            result[rows] = mean_of(seen, images[rows], mirrored)
         return result
 
     def _affordable(self, images: np.ndarray, state: State, deadline: float, told: Mapping[str, Any]) -> bool:
@@ -363,19 +368,57 @@ def _of_length_one(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(lengths, np.float32(SMALLEST_NORM))
 
 
-def _patches_of(image: np.ndarray, side: int, stride: int) -> np.ndarray:
-    """Every patch of an image as a row, `(positions, side * side * channels)`."""
-    windows = np.lib.stride_tricks.sliding_window_view(image, (side, side), axis=(0, 1))[::stride, ::stride]
-    rows = windows.transpose(0, 1, 3, 4, 2)
-    return rows.reshape(windows.shape[0] * windows.shape[1], -1).astype(np.float32)
+@dataclass(frozen=True)
+class _Reading:
+    """Where patches of an image are read, and how their codes are averaged.
+
+    An image that was moved by a pixel has the patches of the image with a rim of one, at other places. So the mean over the
+    five moved images needs each patch once.
+
+    Args:
+        side: of a patch.
+        rim: pixels around the image, of the colour of its edge.
+        places: of patches among all of the image with its rim, `(positions,)`, row by row.
+        means: `(pool * pool, positions)`: averages over the positions of each cell, and over the moved images.
+    """
+
+    side: int
+    rim: int
+    places: np.ndarray
+    means: np.ndarray
+
+    @staticmethod
+    def of(size: tuple[int, ...], side: int, stride: int, pool: int, shifted: bool) -> _Reading:
+        """For images of this size, whose patches are read every `stride` pixels."""
+        rim, moves = (1, AROUND) if shifted else (0, AROUND[:1])
+        rows, columns = (np.arange(0, length - side + 1, stride) for length in size)
+        across = size[1] + 2 * rim - side + 1
+        each = [
+            ((rows - down + rim)[:, None] * across + columns - right + rim).ravel() for down, right in moves
+        ]
+        places, order = np.unique(np.concatenate(each), return_inverse=True)
+        means = np.zeros((pool * pool, len(places)), np.float32)
+        once = _pooling(*size, side, stride, pool) / len(moves)
+        for positions in np.split(order, len(moves)):
+            means[:, positions] += once
+        return _Reading(side, rim, places, means)
+
+    def patches(self, images: np.ndarray) -> np.ndarray:
+        """The patches of images `(n, height, width, channels)`, `(n, positions, side * side * channels)`."""
+        rim = self.rim
+        if rim:
+            images = np.pad(images, ((0, 0), (rim, rim), (rim, rim), (0, 0)), mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(images, (self.side, self.side), axis=(1, 2))
+        rows = windows[:, *np.divmod(self.places, windows.shape[2])].transpose(0, 1, 3, 4, 2)
+        return rows.reshape(len(images), len(self.places), -1).astype(np.float32)
 
 
 def _compared(patches: np.ndarray, filters: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Each patch at the same contrast, whitened, times each direction of the dictionary."""
-    mean = patches.mean(axis=1)
-    variance = np.einsum("pd,pd->p", patches, patches) / patches.shape[1] - mean * mean
+    """Each patch of each image at the same contrast, whitened, times each direction of the dictionary."""
+    mean = patches.mean(axis=2)
+    variance = np.einsum("npd,npd->np", patches, patches) / patches.shape[2] - mean * mean
     code = patches @ filters  # the filters sum to zero, so the mean needs no subtraction
-    code /= np.sqrt(np.maximum(variance, 0.0) + np.float32(CONTRAST))[:, None]
+    code /= np.sqrt(np.maximum(variance, 0.0) + np.float32(CONTRAST))[:, :, None]
     code -= offsets
     return code
 

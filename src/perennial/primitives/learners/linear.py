@@ -69,7 +69,8 @@ class Linear(Predictor):
         """Coefficients from the training rows."""
         values, truth, n = stacked(inputs), np.asarray(target), context.train_rows
         known, weights = truth[:n], weights_of(context)
-
+        span = _span(values[:n])
+        values = values if span is None else values @ span
         rows = values[:n]
 
         def fit_at(strength: float, start: Lines | None = None) -> Lines:
@@ -81,6 +82,8 @@ class Linear(Predictor):
             )
         else:
             lines = fit_at(penalty)
+        if span is not None:
+            lines = Lines(span @ lines.coefficients, lines.intercepts)
         arrays = {
             "coefficients": lines.coefficients,
             "intercepts": lines.intercepts,
@@ -98,6 +101,18 @@ class Linear(Predictor):
             return sigmoid(scores)
         clipped = np.clip(scores, *state.arrays["bounds"])
         return clipped[:, 0] if output == "Real" else clipped
+
+
+def _span(rows: Any) -> np.ndarray | None:
+    """Directions at right angles, `(d, n)`, that span `n` rows of more columns than rows; None for other rows.
+
+    A penalty of squares leaves nothing of coefficients outside this span, so the fit within it is the same, of fewer numbers.
+    """
+    if not isinstance(rows, np.ndarray) or not 0 < len(rows) < rows.shape[1]:
+        return None
+    from scipy.linalg import qr
+
+    return qr(rows.T, mode="economic", check_finite=False)[0]
 
 
 def _walk(
