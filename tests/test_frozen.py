@@ -84,6 +84,45 @@ def test_a_learner_on_frozen_features_is_fitted_without_gradients_and_the_weight
     assert all(np.array_equal(kept.arrays[name], array) for name, array in state.arrays.items())
 
 
+class Counted(compiler.FrozenNetwork):
+    asked = 0
+
+    def _seen_in(self, inputs, state):
+        Counted.asked += len(inputs[0])
+        return super()._seen_in(inputs, state)
+
+
+def test_a_network_is_asked_once_about_an_image_while_a_search_lasts(cut, monkeypatch):
+    features, state = cut
+    given, (values, _) = State(dict(state.arrays), dict(state.texts)), images(30)
+    _, part = on(features)
+    shifted = call(WORDS["frozen"], features.body, of="abc", shifted=True)
+    plain = [
+        compiler.FrozenNetwork(node).call(
+            values, state=compiler.FrozenNetwork(node).taken(given, (values,), context())
+        )
+        for node in (part, shifted)
+    ]
+    compiler.keep_answers(part, given)
+    Counted.asked = 0
+    for _ in range(2):
+        for asked, more in ((values[:20], 20), (values[5:], 10), (values[::-1], 0)):
+            for node, wanted in zip((part, shifted), plain, strict=True):
+                before, word = Counted.asked, Counted(node)  # a word a candidate, of one state
+                found = word.call(asked, state=word.fit((asked,), None, context(initial={node.hash: given})))
+                rows = {20: slice(20), 25: slice(5, None), 30: slice(None, None, -1)}[len(asked)]
+                assert np.allclose(found, wanted[rows], atol=1e-5)
+                assert Counted.asked - before in (more, 0)
+        assert Counted.asked == 2 * len(values), "each image once by each of the two"
+    monkeypatch.setattr("perennial.compiler.programs.MOST_SEEN", 10)
+    other, word = State(dict(state.arrays), dict(state.texts)), Counted(part)
+    compiler.keep_answers(part, other)
+    for _ in range(2):
+        before = Counted.asked
+        word.call(values, state=word.taken(other, (values,), context()))
+        assert Counted.asked == before + len(values), "what takes too much room is asked again"
+
+
 def test_a_network_may_stand_on_a_frozen_one(cut):
     features, state = cut
     part = call(WORDS["frozen"], features.body, of="abc")

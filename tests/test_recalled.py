@@ -230,6 +230,22 @@ def test_a_model_whose_learner_lies_harms_no_other(library):
     assert bad == [None] and good[0] > 0.5
 
 
+def test_of_a_whole_model_of_images_the_first_replica_is_asked_about_some_rows(library, monkeypatch):
+    asked, said = [], compiler.RecalledModel._said_of
+
+    def counted(self, rows, state):
+        asked.append((len(rows), len(compiler.Packed.of(state).replicas)))
+        return said(self, rows, state)
+
+    monkeypatch.setattr(compiler.RecalledModel, "_said_of", counted)
+    monkeypatch.setattr(features, "IMAGES_FOR_WHOLE", 30)
+    with Library(library) as opened:
+        [part] = features.parts_for(opened, task(60, 1))
+    assert len(compiler.Packed.of(features.only_state(part.weights)).replicas) > 1
+    [score] = features.scores([part], task(60, 1), 0)
+    assert asked == [(30, 1)] and score > 0.5
+
+
 def test_a_study_of_an_earlier_version_opens(library, tmp_path):
     place = shutil.copytree(library, tmp_path / "library")
     grown(task(24, 1), place, tmp_path / "s")

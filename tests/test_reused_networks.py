@@ -269,6 +269,21 @@ def test_parts_are_judged_by_all_workers_and_one_that_fails_harms_no_other(libra
     assert told == ["a could not be judged: no memory"]
 
 
+@pytest.mark.parametrize(("each_takes", "groups"), [(0.3, ["a", "bcde", "fgh"]), (2.5, ["a", "b", "c", "d"])])
+def test_where_answers_come_quickly_several_are_asked_for_at_once(library, monkeypatch, each_takes, groups):
+    part, asked, clock = kept_in(library, task(3, "grey")), [], [0.0]
+    parts = [dataclasses.replace(part, name=name) for name in "abcdefgh"]
+    monkeypatch.setattr(remembering, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def answer(each):
+        clock[0] += each_takes
+        return 0.5
+
+    found = remembering._scores(asking(answer, asked), parts, seconds=6.0)
+    assert [names for names, _ in asked] == groups
+    assert found == [0.5] * len("".join(groups)) + [None] * (8 - len("".join(groups)))
+
+
 def asking(answer, asked, workers=1, **more):
     """A study whose workers answer so; what they were asked is written down."""
 

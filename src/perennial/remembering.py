@@ -31,6 +31,7 @@ from perennial.task import Task
 
 RECIPES_KEPT = 3
 SHARE_FOR_SCORES, IMPORTS = 0.1, 10.0
+ASKED_AT_ONCE = 4
 OLDER_ASKED, OLDER_SECONDS = 2, 5.0
 BOTH = 2
 
@@ -115,19 +116,23 @@ def _known_features(
 
 
 def _scores(study: Study, parts: Sequence[features.Part], seconds: float) -> list[float | None]:
-    """What each part tells of the target, as many at once as there are workers; one that fails, or takes too long, harms no
-    other, and has none.
+    """What each part tells of the target, as many at once as there are workers, and more where that takes little of the time;
+    one that fails, or takes too long, harms no other, and has none.
 
     The time begins with the first answer: before it a worker may have to import what networks need, which is not in vain.
     """
-    end, at_once, found = math.inf, max(1, study.workers), []
-    for start in range(0, len(parts), at_once):
-        group = parts[start : start + at_once]
-        left, answers = min(end - time.monotonic(), IMPORTS + seconds), [None] * len(group)
+    end, workers, found = math.inf, max(1, study.workers), []
+    at_once = workers
+    while len(found) < len(parts):
+        group = parts[len(found) : len(found) + at_once]
+        begin = time.monotonic()
+        left, answers = min(end - begin, IMPORTS + seconds), [None] * len(group)
         if left > 0:
             told = [{"part": part, "seed": study.seed} for part in group]
             answers = study.attempts("transferability_of", told, max(1.0, left))
             end = min(end, time.monotonic() + seconds)
+        quick = ASKED_AT_ONCE * (time.monotonic() - begin) < seconds
+        at_once = ASKED_AT_ONCE * workers if quick else workers
         for part, answer in zip(group, answers, strict=True):
             failed = isinstance(answer, WorkerError)
             if failed:

@@ -268,6 +268,18 @@ def test_the_best_few_parts_are_kept_once_each_and_those_without_a_score_are_not
     ]
 
 
+def test_a_whole_model_that_tells_less_than_half_of_what_a_network_tells_is_left_out():
+    parts = [a_part(record=f"{name:0>64}", kind=kind) for name, kind in zip("abc", ["solution", "solution", "module"], strict=True)]  # fmt: skip
+
+    def left(*scores):
+        return "".join(part.record[-1] for part, _ in features.ranked(parts, scores))
+
+    assert left(0.39, 0.41, 0.8) == "cb"
+    assert left(0.39, 0.41, None) == "ba", "tables have no networks to compare with"
+    assert left(0.9, 0.1, 0.3) == "ac"
+    assert left(-2.0, -1.0, -0.5) == "cba", "log evidence below zero has no half"
+
+
 @pytest.mark.parametrize("source", ["lambda a, b: add(a, b)", "1"])
 def test_what_is_reused_must_be_a_function_of_one_input(source):
     with pytest.raises(ProgramError, match="function of one input"):

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
@@ -45,7 +45,7 @@ from perennial.weights import Weights
 LARGEST = Limits(parameters=1e8, flops=2e9, activations=1e8)
 """What a network may cost that is reused: every candidate that stands on it runs it again."""
 LEAST_PROBABILITY = 1e-3
-MOST_ANSWERS = 2**24
+MOST_ANSWERS, MOST_SEEN = 2**24, 2**22
 LARGEST_CONSTANT = 2**31
 
 
@@ -113,13 +113,23 @@ class FrozenNetwork(_Taken):
         return self.network.gives(types)
 
     def taken(self, given: State, inputs: tuple, context: FitContext) -> State:
-        """The weights, with the shapes of these inputs."""
+        """The weights, with the shapes of these inputs; the same object each time, so that what it saw is found again."""
         layout = self.network.layout(inputs, context.types)
-        features = self.network.gives(self.network.concrete_types(layout))
-        return State(dict(given.arrays), {"layout": json.dumps(layout), "type": str(features)})
+        shaped, key = _shaped.setdefault(given, {}), (self.node.hash, json.dumps(layout))
+        if key not in shaped:
+            features = self.network.gives(self.network.concrete_types(layout))
+            shaped[key] = State(dict(given.arrays), {"layout": key[1], "type": str(features)})
+        if given in _asked_once:
+            _asked_once.add(shaped[key])
+        return shaped[key]
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
         """`(n, d)` features."""
+        if state not in _asked_once or len(inputs) > 1:
+            return self._seen_in(inputs, state)
+        return _answers_of(state, MOST_SEEN).of(inputs[0], lambda rows: self._seen_in((rows,), state))
+
+    def _seen_in(self, inputs: tuple, state: State) -> np.ndarray:
         return self.network.raw(inputs, state, "around" if self.node.settings["shifted"] else "none")
 
     def check(self, state: State) -> None:
@@ -145,10 +155,9 @@ class RecalledModel(_Taken):
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
         """`(n, size)`: the mean over its replicas, as logarithms where it says probabilities."""
-        answers = _answers.get(state)
-        if answers is None:
+        if state not in _asked_once:
             return self._said_of(inputs[0], state)
-        return answers.of(inputs[0], lambda rows: self._said_of(rows, state))
+        return _answers_of(state, MOST_ANSWERS).of(inputs[0], lambda rows: self._said_of(rows, state))
 
     def _said_of(self, rows: Any, state: State) -> np.ndarray:
         known = _models.get(state)
@@ -194,10 +203,15 @@ class RecalledModel(_Taken):
 
 
 class _Answers:
-    """What a model said of rows, so that none is asked twice; rows are told apart by hashes of 64 bits."""
+    """What a model or a network said of rows, so that none is asked twice; rows are told apart by hashes of 64 bits.
 
-    def __init__(self, size: int) -> None:
-        self.hashes, self.values = np.empty(0, np.uint64), np.empty((0, size), np.float32)
+    Args:
+        most: numbers that are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self.hashes = most, np.empty(0, np.uint64)
+        self.values: np.ndarray | None = None
 
     def of(self, rows: Any, ask: Callable[[Any], np.ndarray]) -> np.ndarray:
         """The answers for a batch of rows; those that are not known are asked for, and kept while there is room."""
@@ -208,25 +222,34 @@ class _Answers:
             return self.values[np.searchsorted(self.hashes, asked)]
         told = ask({name: column[new] for name, column in rows.items()} if record else rows[new])
         hashes, first = np.unique(np.concatenate([self.hashes, asked[new]]), return_index=True)
-        values = np.concatenate([self.values, told])[first]
-        if values.size <= MOST_ANSWERS:
+        values = (told if self.values is None else np.concatenate([self.values, told]))[first]
+        if values.size <= self.most:
             self.hashes, self.values = hashes, values
         return values[np.searchsorted(hashes, asked)]
 
 
 _models: WeakKeyDictionary[State, tuple] = WeakKeyDictionary()
+_asked_once: WeakSet[State] = WeakSet()
 _answers: WeakKeyDictionary[State, _Answers] = WeakKeyDictionary()
+_shaped: WeakKeyDictionary[State, dict[tuple[str, str], State]] = WeakKeyDictionary()
 
 
 def keep_answers(node: Call, state: State) -> None:
-    """From now on the model of a `recalled` is asked only once about a row: a search asks for the same rows with each candidate.
+    """From now on what one `frozen` or `recalled` names is asked only once about a row: a search asks for the same rows with
+    each candidate.
 
     Args:
-        node: the call; what a `frozen` sees is not kept, since it is large.
-        state: of the model, while this very object lives.
+        node: the call. What a `frozen` sees is large, so less of it is kept.
+        state: what was learnt, while this very object lives.
     """
-    if isinstance(node.function, Recalled) and state not in _answers:
-        _answers[state] = _Answers(node.settings["size"])
+    if isinstance(node.function, Reused):
+        _asked_once.add(state)
+
+
+def _answers_of(state: State, most: int) -> _Answers:
+    if state not in _answers:
+        _answers[state] = _Answers(most)
+    return _answers[state]
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ MOST_REPLICAS, ROWS_ASKED, LARGEST_BYTES = 5, 12_000, 16 * 2**20
 FEATURES = "features"
 ALIKE = 1  # digits of a distance that count
 MOST_WAYS = 16
+IMAGES_FOR_WHOLE, WORTH = 200, 0.5
 MOST_CELLS = 20_000_000  # of features, for all rows
 MOST_VIEWED = 2e10  # operations that all rows may take in all views
 
@@ -369,7 +370,8 @@ def without_parts(program: Program, weights: Mapping[str, State], known: Contain
 def with_parts(
     program: Program, replicas: Sequence[Mapping[str, State]], parts: Sequence[Part], input_type: Type
 ) -> tuple[Weights, ...]:
-    """The inverse of `without_parts`, for each replica; what is there already stays.
+    """The inverse of `without_parts`, for each replica; what is there already stays. The states are new ones: a model is asked
+    itself, whatever a search has kept of its answers.
 
     Args:
         program: that was fitted.
@@ -378,11 +380,12 @@ def with_parts(
         input_type: of its task.
     """
     named = {part.short: part for part in parts}
-    known = {
+    found = {
         node.hash: adapted(named[node.settings["of"]], input_type)[1]
         for node in reused_parts(program)
         if node.settings["of"] in named and any(node.hash not in replica for replica in replicas)
     }
+    known = {key: State(dict(state.arrays), dict(state.texts)) for key, state in found.items()}
     return tuple(Weights({**known, **replica}) for replica in replicas)
 
 
@@ -392,14 +395,16 @@ def scores(parts: Sequence[Part], task: Task, seed: int) -> list[float | None]:
     Args:
         parts: that take its rows.
         task: its training rows.
-        seed: of the rows that are looked at.
+        seed: of the rows that are looked at. Of a whole model of images, which is several networks and more, only the first
+            replica is asked, about fewer rows.
     """
-    rows = np.sort(np.random.default_rng(seed).permutation(task.rows)[:MOST_ROWS])
-    values = task.schema.argument({name: column[rows] for name, column in task.inputs.items()})
-    found: list[float | None] = []
+    order, found = np.random.default_rng(seed).permutation(task.rows), []
     for part in parts:
+        whole = part.kind == SOLUTION and task.modality == "image"
+        rows = np.sort(order[: IMAGES_FOR_WHOLE if whole else MOST_ROWS])
+        values = task.schema.argument({name: column[rows] for name, column in task.inputs.items()})
         try:
-            word, state = adapted(part, task.input_type)
+            word, state = adapted(_first_replica(part) if whole else part, task.input_type)
             features = word.call(values, state=state)
         except Exception:  # it may come from anywhere, and only what it says counts
             found.append(None)
@@ -409,12 +414,25 @@ def scores(parts: Sequence[Part], task: Task, seed: int) -> list[float | None]:
     return found
 
 
+def _first_replica(part: Part) -> Part:
+    """A whole model with one of its replicas, for a first impression."""
+    told = Packed.of(only_state(part.weights))
+    state = replace(told, replicas=told.replicas[:1]).state
+    return replace(part, weights=Weights({FEATURES: state}).to_bytes())
+
+
 def ranked(parts: Sequence[Part], scores: Sequence[float | None]) -> list[tuple[Part, float]]:
-    """The best few that have a score, the best first; of one record the way in which it tells most."""
+    """The best few that have a score, the best first; of one record the way in which it tells most.
+
+    A whole model that tells less than half of what a network's features tell is left out: it is several networks and more, so
+    what stands on it takes longest.
+    """
     known = [(part, score) for part, score in zip(parts, scores, strict=True) if score is not None]
+    most = max((score for part, score in known if part.kind == MODULE), default=-math.inf)
     found: dict[str, tuple[Part, float]] = {}
     for part, score in sorted(known, key=lambda pair: -pair[1]):
-        found.setdefault(part.record, (part, score))
+        if part.kind == MODULE or not 0.0 < score < WORTH * most:
+            found.setdefault(part.record, (part, score))
     return list(found.values())[:BEST]
 
 
