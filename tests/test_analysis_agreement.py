@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, confusion_matrix, hamming_loss
 
-from perennial import analysis, analysis_images, architecture, doctor, metrics, terminal
+from perennial import analysis, analysis_images, architecture, doctor, grow, metrics, terminal
 from perennial.architecture import Box
 from perennial.baseline import baselines
 from perennial.errors import DataError
+from perennial.library import Library
 from perennial.task import Task
 
 # -- analysis --------------------------------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def test_a_check_that_raises_is_wrong_and_the_others_go_on(monkeypatch):
     def broken():
         raise OSError("no such disk")
 
-    for name in ("_python", "_packages", "_networks", "_workers", "_memory"):
+    for name in ("_python", "_packages", "_networks", "_workers", "_memory", "_library"):
         monkeypatch.setattr(doctor, name, lambda: (True, "fine"))
     monkeypatch.setattr(doctor, "_disk", broken)
     checks = {check["name"]: check for check in doctor.examine()}
@@ -247,6 +248,20 @@ def test_a_check_that_raises_is_wrong_and_the_others_go_on(monkeypatch):
     )
     lines = doctor.text(list(checks.values())).splitlines()
     assert "WRONG disk: OSError: no such disk" in lines and len(lines) == len(checks)
+
+
+def test_models_of_the_library_are_asked_again(monkeypatch, tmp_path):
+    place = tmp_path / "library"
+    monkeypatch.setenv("PERENNIAL_LIBRARY", str(place))
+    assert doctor._library() == (True, f"nothing is remembered yet in {place}")
+    task = Task.from_examples([([3, 1, 2], [1, 2, 3]), ([9, 7], [7, 9])], name="in order")
+    grow(task, seconds=10, library=place)
+    assert doctor._library() == (True, f"1 model in {place}, 1 asked again, 1 the same bit for bit")
+    with Library(place) as library:
+        [header] = library.walk(kind="solution")
+    (place / "blobs" / header.card.golden[:2] / header.card.golden).write_bytes(b"spoilt")
+    good, text = doctor._library()
+    assert not good and header.id[:12] in text
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 DISK_WANTED = 2**30
 MEMORY_WANTED = 2 * 2**30
+MODELS_ASKED = 3
 
 
 def examine(subject: str | None = None) -> list[dict[str, Any]]:
@@ -32,6 +33,7 @@ def examine(subject: str | None = None) -> list[dict[str, Any]]:
         ("journal", _journal),
         ("disk", _disk),
         ("memory", _memory),
+        ("library", _library),
     ]
     if subject is not None:
         from perennial.errors import UsageError
@@ -143,6 +145,24 @@ def _memory() -> tuple[bool, str]:
 
     available = psutil.virtual_memory().available
     return available > MEMORY_WANTED, f"{available / 2**30:.1f} GB available, {os.cpu_count()} cores"
+
+
+def _library() -> tuple[bool, str]:
+    from perennial.library import Library
+    from perennial.library.library import default_place
+    from perennial.library.upkeep import replays
+    from perennial.modalities.base import counted
+
+    place = default_place()
+    if not place.exists():
+        return True, f"nothing is remembered yet in {place}"
+    with Library(place) as library:
+        solutions = list(library.walk(kind="solution"))
+        told = replays(library, solutions, MODELS_ASKED)
+    wrong = [f"{header.id[:12]}: {what}" for header, _, what in told if what]
+    exact = sum(same for _, same, _ in told)
+    text = f"{counted(len(solutions), 'model')} in {place}, {len(told)} asked again, {exact} the same bit for bit"
+    return not wrong, "; ".join([text, *wrong])
 
 
 def _study(folder: Path) -> tuple[bool, str]:

@@ -218,7 +218,7 @@ class _Answers:
         record = isinstance(rows, Mapping)
         asked = row_hashes(rows if record else {"": rows})
         new = np.flatnonzero(~np.isin(asked, self.hashes))
-        if not len(new):
+        if not len(new) and self.values is not None:
             return self.values[np.searchsorted(self.hashes, asked)]
         told = ask({name: column[new] for name, column in rows.items()} if record else rows[new])
         hashes, first = np.unique(np.concatenate([self.hashes, asked[new]]), return_index=True)

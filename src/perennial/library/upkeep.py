@@ -86,15 +86,26 @@ def verify(library: Library, sample: int | None = None, seed: int = 0) -> Verifi
         ]
         if not lost and (what := _disagreement(library, header)):
             problems.append(Problem(what, header.id, told))
-    replayed, exact = 0, 0
-    for header in _chosen(headers, sample, seed):
-        if all(digest in sound for digest in header.blobs):
-            replayed += 1
-            same, what = _replayed(library, header)
-            exact += same
-            if what:
-                problems.append(Problem(what, header.id, needs.get(header.id, ())))
-    return Verified(len(headers), blobs, replayed, exact, tuple(problems), len(sound - needed))
+    whole = (header for header in headers if all(digest in sound for digest in header.blobs))
+    told = replays(library, whole, sample, seed)
+    problems += [Problem(what, header.id, needs.get(header.id, ())) for header, _, what in told if what]
+    exact = sum(same for _, same, _ in told)
+    return Verified(len(headers), blobs, len(told), exact, tuple(problems), len(sound - needed))
+
+
+def replays(
+    library: Library, headers: Iterable[Header], sample: int | None = None, seed: int = 0
+) -> list[tuple[Header, bool, str]]:
+    """Lets solutions say their golden outputs again: each with whether it says the same bit for bit, and what is wrong where it
+    says something else.
+
+    Args:
+        library: that holds them.
+        headers: of records; those that are no solutions, or have no golden outputs, are passed over.
+        sample: only so many, chosen by chance; None replays all.
+        seed: of that choice.
+    """
+    return [(header, *_replayed(library, header)) for header in _chosen(headers, sample, seed)]
 
 
 def replay_of(library: Library, header: Header) -> dict[str, Any]:
