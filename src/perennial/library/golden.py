@@ -43,7 +43,10 @@ def golden_bytes(columns: Mapping[str, np.ndarray], said: np.ndarray) -> bytes:
 
 
 def answers(model: Model, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What a model says on one thread: sums of several threads differ in their last digits."""
+    """What a model says on one thread: sums of several threads differ in their last digits.
+
+    One row comes first, since it loads the libraries whose threads are then counted.
+    """
     model.predict_values({name: column[:1] for name, column in columns.items()})
     with _one_thread():
         return model.predict_values(dict(columns))
