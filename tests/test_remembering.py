@@ -1,7 +1,6 @@
 """Growing with a library: what did well before is tried early, what became of it is written down, and nothing can hurt."""
 
 import shutil
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,10 +11,10 @@ from perennial.errors import StoreError
 from perennial.history import History, Record
 from perennial.library import Library
 from perennial.library.recall import RECIPE
-from perennial.library.records import Batch
 from perennial.metrics import resolve
 from perennial.remembering import _as_good
 from perennial.spaces import Genotype
+from perennial.testing.libraries import misremember
 from perennial.trial import Trial
 
 
@@ -84,17 +83,9 @@ def test_an_older_model_that_says_something_else_is_told(two, tmp_path):
     folder, _ = two
     shutil.copytree(folder / "library", tmp_path / "library")
     with Library(tmp_path / "library") as library:
-        first, second = (library.store.header(library.find(f"table-{n}/solution")) for n in (1, 2))
-        record = library.get("table-1/solution")
-        weights = [library.store.get(digest) for digest in record.weights]
-        blob = library.store.get(second.card.golden)
-        for n in (1, 2):
-            library.forget(f"table-{n}/solution")
-        library.store.sweep(0.0)
-        for data in (*weights, blob):
-            library.store.put(data)
-        card = replace(first.card, golden=second.card.golden)
-        library.store.commit(Batch(((record, card),), {"table-1/solution": record.id}))
+        wrong = library.store.header(library.find("table-2/solution")).card.golden
+        library.forget("table-2/solution")
+        misremember(library, "table-1/solution", wrong)
     grow(table(3), trials=2, workers=0, seed=3, out=tmp_path / "s", library=tmp_path / "library", reuse="off")
     wrong, last = (entry["text"] for entry in replays(tmp_path / "s"))
     assert wrong.startswith("table-1/solution@2 of the library: A model does not say what it said")

@@ -18,7 +18,7 @@ from perennial.journal import Journal
 from perennial.lang import parse, to_source
 from perennial.library import Card, Evidence, Library, features
 from perennial.library import recall as recalling
-from perennial.library.library import SOLUTION
+from perennial.library.library import SOLUTION_NAME
 from perennial.library.records import SHORT, Batch, Edge, name_part
 from perennial.library.upkeep import replay_of
 from perennial.modalities.base import counted
@@ -269,7 +269,7 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
 
 def ask_older(library: Library, study: Study, solution: str) -> None:
     """Lets some older solutions, chosen by chance, say their golden outputs again, and tells whether they do: what a library
-    got must have changed nothing that it had. One that takes too long is not asked.
+    got must have changed nothing that it had. One that takes too long is passed over.
 
     Args:
         library: that got something.
@@ -279,19 +279,19 @@ def ask_older(library: Library, study: Study, solution: str) -> None:
     try:
         names = {
             record: f"{base}@{version}" for (base, version), record in library.store.names().items()
-            if base.endswith(SOLUTION) and record != solution
+            if base.endswith(SOLUTION_NAME) and record != solution
         }  # fmt: skip
         order = np.random.default_rng(study.seed + len(names)).permutation(sorted(names))[:OLDER_ASKED]
-        headers = [library.store.header(str(record)) for record in order]
-        headers = [header for header in headers if header is not None and header.card.golden]
+        found = (library.store.header(str(record)) for record in order)
+        headers = [header for header in found if header is not None and header.card.golden]
         told = [replay_of(library, header) for header in headers]
     except PerennialError as error:
         _tell_replay(study, f"an older model of the library cannot be asked again: {error.what}")
         return
-    found = study.attempts("replay", told, max(1.0, min(OLDER_SECONDS, study.clock.left)))
+    answers = study.attempts("replay", told, max(1.0, min(OLDER_SECONDS, study.clock.left)))
     said = {
         header.id: answer
-        for header, answer in zip(headers, found, strict=True)
+        for header, answer in zip(headers, answers, strict=True)
         if not isinstance(answer, WorkerError)
     }
     for record, (_, wrong) in said.items():

@@ -13,7 +13,7 @@ from perennial.library.embedded import Embedded
 from perennial.library.golden import answers, difference, golden_bytes
 from perennial.library.records import Batch, Edge
 from perennial.library.upkeep import gc, verify
-from perennial.testing.libraries import some_evidence, some_record
+from perennial.testing.libraries import misremember, some_evidence, some_record
 
 DAY = 86_400.0
 
@@ -55,17 +55,11 @@ def test_a_blob_that_is_gone_is_found(library):
     assert path.name in {problem.digest for problem in verify(library).problems}
 
 
-def test_a_model_that_says_something_else_is_found(library, solved):
-    task, model = solved["table"]
+def test_a_model_that_says_something_else_is_found(library):
     other, mine = library.store.headers(kind="solution"), library.find("penguins/solution")
-    wrong = next(header.card.golden for header in other if header.id != mine)
-    record = library.get("penguins/solution")
-    weights = [library.store.get(digest) for digest in record.weights]
-    library.forget("penguins/solution")
-    library.store.sweep(0.0)
-    for data in weights:
-        library.store.put(data)
-    library.store.commit(Batch(((record, Card(0.0, golden=wrong)),), {"penguins/solution": record.id}))
+    misremember(
+        library, "penguins/solution", next(header.card.golden for header in other if header.id != mine)
+    )
     [problem] = verify(library).problems
     assert problem.names == ("penguins/solution@2",)
 

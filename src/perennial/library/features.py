@@ -404,8 +404,8 @@ def scores(parts: Sequence[Part], task: Task, seed: int) -> list[float | None]:
         rows = np.sort(order[: IMAGES_FOR_WHOLE if whole else MOST_ROWS])
         values = task.schema.argument({name: column[rows] for name, column in task.inputs.items()})
         try:
-            word, state = adapted(_first_replica(part) if whole else part, task.input_type)
-            features = word.call(values, state=state)
+            word, state = adapted(part, task.input_type)
+            features = word.call(values, state=_first_replica(state) if whole else state)
         except Exception:  # it may come from anywhere, and only what it says counts
             found.append(None)
             continue
@@ -414,11 +414,10 @@ def scores(parts: Sequence[Part], task: Task, seed: int) -> list[float | None]:
     return found
 
 
-def _first_replica(part: Part) -> Part:
+def _first_replica(state: State) -> State:
     """A whole model with one of its replicas, for a first impression."""
-    told = Packed.of(only_state(part.weights))
-    state = replace(told, replicas=told.replicas[:1]).state
-    return replace(part, weights=Weights({FEATURES: state}).to_bytes())
+    told = Packed.of(state)
+    return replace(told, replicas=told.replicas[:1]).state
 
 
 def ranked(parts: Sequence[Part], scores: Sequence[float | None]) -> list[tuple[Part, float]]:

@@ -50,7 +50,7 @@ from perennial.weights import Weights
 
 ENVIRONMENT = "PERENNIAL_LIBRARY"
 PIECE = 1000
-SOLUTION = "/solution"
+SOLUTION_NAME = "/solution"
 KEPT_INFORMATION = ("metric", "kind", "interval")
 """What a model knows about itself that does not change when it is grown again."""
 
@@ -151,7 +151,7 @@ class Library:
         proof = Evidence(
             record.id, task.fingerprint, "solution", metric, value, low=low, high=high, n=n, seconds=seconds
         )
-        base = f"{name_part(task.name)}{SOLUTION}"
+        base = f"{name_part(task.name)}{SOLUTION_NAME}"
         batch = Batch(((record, Card.from_json(told)),), {base: record.id}, (proof,), (learnt,))
         self.store.commit(batch)
         return self.newest(base, record.id)

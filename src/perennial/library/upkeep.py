@@ -87,10 +87,10 @@ def verify(library: Library, sample: int | None = None, seed: int = 0) -> Verifi
         if not lost and (what := _disagreement(library, header)):
             problems.append(Problem(what, header.id, told))
     whole = (header for header in headers if all(digest in sound for digest in header.blobs))
-    told = replays(library, whole, sample, seed)
-    problems += [Problem(what, header.id, needs.get(header.id, ())) for header, _, what in told if what]
-    exact = sum(same for _, same, _ in told)
-    return Verified(len(headers), blobs, len(told), exact, tuple(problems), len(sound - needed))
+    again = replays(library, whole, sample, seed)
+    problems += [Problem(what, header.id, needs.get(header.id, ())) for header, _, what in again if what]
+    exact = sum(same for _, same, _ in again)
+    return Verified(len(headers), blobs, len(again), exact, tuple(problems), len(sound - needed))
 
 
 def replays(
