@@ -126,8 +126,8 @@ def spared(bench, members, reusing, monkeypatch, worse=0.0, constant=-np.inf):
 
 
 def test_what_reuses_and_is_clearly_worse_is_not_taken(bench, members, monkeypatch):
-    joint, taken = spared(bench, members, [0], monkeypatch, worse=1.0)
-    assert taken is joint, "a coin is no answer"
+    _, taken = spared(bench, members, [0], monkeypatch, worse=1.0)
+    assert [number for number, _ in taken.members] != [0], "a coin is no answer"
 
 
 def test_without_a_library_the_best_average_stays(bench, members, monkeypatch):
@@ -152,11 +152,27 @@ def test_no_more_than_a_hundredth_of_the_gain_is_given_away(bench, members, monk
         assert spared(bench, members, [0], monkeypatch, constant=joint.score - gain)[1].kind == taken
 
 
+def sized(members, sizes, monkeypatch):
+    """Says of these members how many parts of their own they have, none of them shared."""
+    own = {
+        member.record.source: {f"{place} {part}" for part in range(size)}
+        for place, (member, size) in enumerate(zip(members, sizes, strict=True))
+    }
+
+    def of(each):
+        source = each.source if isinstance(each, assembly.Candidate) else each.record.source
+        return frozenset().union(*(parts for held, parts in own.items() if _holds(source, held)))
+
+    monkeypatch.setattr(assembly, "_own", of)
+
+
+def _holds(source, held):
+    body = parse(held, vocabulary()).body
+    return any(node == body for node in parse(source, vocabulary()).walk())
+
+
 def test_an_average_of_smaller_members_may_take_the_place_of_all(bench, members, monkeypatch):
-    parts = {member.record.source: 9 - 3 * place for place, member in enumerate(members)}
-    monkeypatch.setattr(
-        assembly, "parts_of", lambda each: sum(n for source, n in parts.items() if _holds(each, source))
-    )
+    sized(members, (9, 6, 3), monkeypatch)
     monkeypatch.setattr(assembly, "paired_difference", lambda *_, **__: (0.0, -1.0, 1.0))
     joint, taken = spared(bench, members, [0], monkeypatch)
     numbers = [number for number, _ in taken.members]
@@ -164,17 +180,32 @@ def test_an_average_of_smaller_members_may_take_the_place_of_all(bench, members,
     assert assembly.parts_of(taken) < assembly.parts_of(joint)
 
 
-def _holds(candidate, source):
-    body = parse(source, vocabulary()).body
-    return any(node == body for node in parse(candidate.source, vocabulary()).walk())
+@pytest.mark.parametrize("left", [1, 2])
+def test_an_average_without_one_member_may_take_the_place_of_all(bench, members, monkeypatch, left):
+    others = [members[place].record.trial.number for place in (0, 1, 2) if place != left]
+    sized(members, (1, 5, 5), monkeypatch)
+    monkeypatch.setattr(assembly.ensemble, "steady", lambda predictions, *_, **__: np.ones(len(predictions)))
+    wanted = np.mean([members[number].predictions for number in others], axis=0)
+
+    def difference(metric, target, ours, theirs, seed):
+        mean = 0.0 if np.allclose(ours, wanted) else -100.0
+        return mean, mean - 1.0, mean + 1.0
+
+    monkeypatch.setattr(assembly, "paired_difference", difference)
+    _, taken = spared(bench, members, [0], monkeypatch)
+    assert [number for number, _ in taken.members] == others
 
 
 def test_own_parts_are_counted_once_and_without_what_is_reused(bench, members):
-    joint = assembly.average(members, bench.metric, bench.task.target, 0)
-    program, weights = parse(joint.source, vocabulary()), Weights.from_bytes(joint.replicas[0])
-    assert assembly.own_parts(program, weights) == len(set(weights))
-    single = Weights.from_bytes(members[0].replicas[0])
-    assert assembly.own_parts(parse(SOURCES[0], vocabulary()), single) == 3
+    twin = member(bench, 9, "lambda row: linear(standardise(impute(numbers(row))), penalty=50.0)")
+    joint = assembly._built(
+        assembly._Mixture((members[0], twin), (0.5, 0.5), members[0].predictions, 0.0),
+        bench.metric,
+        bench.task.target,
+    )
+    assert assembly.parts_of(joint) == 4, "two learners; what fills and what scales is shared"
+    assert assembly._own(joint) == assembly._own(members[0]) | assembly._own(twin)
+    assert len(assembly._own(members[0])) == 3
 
 
 def test_an_averaged_program_names_one_argument_and_parses_back():
@@ -190,8 +221,6 @@ def test_an_averaged_program_names_one_argument_and_parses_back():
 def test_a_shared_sub_program_is_kept_once(bench, members):
     twin = member(bench, 9, "lambda row: linear(standardise(impute(numbers(row))), penalty=50.0)")
     joint = assembly.merge([members[0].replicas, twin.replicas])
-    from perennial.weights import Weights
-
     one, other = (Weights.from_bytes(blobs[0]) for blobs in (members[0].replicas, twin.replicas))
     assert set(Weights.from_bytes(joint[0])) == set(one) | set(other)
     assert len(set(one) & set(other)) == 2

@@ -166,9 +166,10 @@ def test_independent_training_shares_nothing_and_keeps_its_time():
 
 
 def row(stream, method, accuracy, last=0.5, forgotten=0.0, modules=10, seed=0):
+    """A result whose learning takes a second longer with each seed, from 119 s."""
     return {
         "stream": stream, "seed": seed, "method": method, "accuracy": accuracy, "each": [0.5, last],
-        "forgotten": forgotten, "modules": modules, "bytes": 100, "wall": 1.0,
+        "forgotten": forgotten, "modules": modules, "bytes": 100, "learning": 119.0 + seed, "wall": 130.0,
     }  # fmt: skip
 
 
@@ -184,6 +185,7 @@ def test_bars_compare_stream_by_stream_with_the_same_method_alone():
         "accuracy ahead of MNTDP-D on the stream where it is least": (-0.05, False),
         "accuracy ahead of MNTDP-D (mean of 2 streams)": (0.025, True),
         "accuracy that was forgotten at most": (0.0, True),
+        "seconds to learn the slowest stream": (119.0, True),
         "transfer to the last task of S-": (0.2, True),
         "modules of S-, share of those without the stream": (0.25, True),
         "transfer to the last task of Spl": (-0.2, False),
@@ -197,6 +199,7 @@ def test_means_and_intervals_are_over_the_seeds():
     [line] = streams.summary(told)
     assert line["accuracy"] == pytest.approx(0.6) and line["±"] == pytest.approx(1.96 * 0.1)
     assert line["seeds"] == 2 and line["transfer"] == 0.0
+    assert line["learning"] == pytest.approx(119.5)
 
 
 def test_one_seed_has_no_interval_and_is_json():
@@ -205,7 +208,7 @@ def test_one_seed_has_no_interval_and_is_json():
 
 
 def test_what_was_forgotten_is_the_worst_of_the_tasks():
-    told = streams._told([0.5, 0.8], [0.5, 0.7], 7, 100)
+    told = streams._told([0.5, 0.8], [0.5, 0.7], 7, 100, 60.0)
     assert told["forgotten"] == pytest.approx(0.1) and told["accuracy"] == pytest.approx(0.6)
 
 

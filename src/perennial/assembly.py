@@ -7,7 +7,7 @@ come from greedy selection on out-of-fold predictions (Caruana et al. 2004), so 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,16 @@ class Member:
     replicas: tuple[bytes, ...]
 
 
+@dataclass(frozen=True)
+class _Mixture:
+    """What an average of members says, before its program is built: shares sum to 1, the largest first."""
+
+    members: tuple[Member, ...]
+    shares: tuple[float, ...]
+    predictions: np.ndarray
+    score: float
+
+
 def single(member: Member, metric: Metric, target: np.ndarray) -> Candidate:
     """One member as the answer."""
     return Candidate(
@@ -77,29 +87,42 @@ def single(member: Member, metric: Metric, target: np.ndarray) -> Candidate:
 
 def average(members: Sequence[Member], metric: Metric, target: np.ndarray, seed: int) -> Candidate:
     """The greedy weighted average of members that share rows and folds; one member may take it all."""
-    rows = members[0].rows
-    weights = ensemble.steady([member.predictions for member in members], target[rows], metric, seed=seed)
+    return _built(_mixed(members, metric, target, seed), metric, target)
+
+
+def _mixed(members: Sequence[Member], metric: Metric, target: np.ndarray, seed: int) -> _Mixture:
+    """The members that an average takes, with their shares."""
+    actual = target[members[0].rows]
+    weights = ensemble.steady([member.predictions for member in members], actual, metric, seed=seed)
     chosen = sorted(
         ((member, float(weight)) for member, weight in zip(members, weights, strict=True) if weight > 0),
         key=lambda pair: -pair[1],
     )[:LARGEST_ENSEMBLE]
-    if len(chosen) == 1:
-        return single(chosen[0][0], metric, target)
     total = sum(weight for _, weight in chosen)
     shares = tuple(round(weight / total, 6) for _, weight in chosen)
     predictions = sum(
         share * member.predictions for share, (member, _) in zip(shares, chosen, strict=True)
     ) / sum(shares)
-    program = averaged([parse(member.record.source, vocabulary()) for member, _ in chosen], shares)
+    score = float(metric.score(actual, predictions))
+    return _Mixture(tuple(member for member, _ in chosen), shares, predictions, score)
+
+
+def _built(mixture: _Mixture, metric: Metric, target: np.ndarray) -> Candidate:
+    """The average as one program with joint weights."""
+    members, shares = mixture.members, mixture.shares
+    if len(members) == 1:
+        return single(members[0], metric, target)
+    rows = members[0].rows
+    program = averaged([parse(member.record.source, vocabulary()) for member in members], shares)
     return Candidate(
         "ensemble",
         to_source(program),
-        merge([member.replicas for member, _ in chosen]),
+        merge([member.replicas for member in members]),
         rows,
-        predictions,
-        float(metric(target[rows], predictions)),
-        float(metric.score(target[rows], predictions)),
-        tuple((member.record.trial.number, share) for share, (member, _) in zip(shares, chosen, strict=True)),
+        mixture.predictions,
+        float(metric(target[rows], mixture.predictions)),
+        mixture.score,
+        tuple((member.record.trial.number, share) for share, member in zip(shares, members, strict=True)),
     )
 
 
@@ -140,9 +163,10 @@ def sparing(
     """The answer with the fewest parts of its own that is not worse than this one by more than a standard error.
 
     Where a library was of use, what stands on its records can take the answer's place: each such member, and their
-    average; and the average of members that have fewer parts of their own. The difference is paired, row by row, so its
-    error is small where the two say the same. (The rule of one standard error; Breiman, Friedman, Olshen & Stone 1984.)
-    On few rows the error is large and says little, so no more than a hundredth of the gain over a constant is given away.
+    average; and the averages of members that have fewer parts of their own, and of all members but one. The difference
+    is paired, row by row, so its error is small where the two say the same. (The rule of one standard error; Breiman,
+    Friedman, Olshen & Stone 1984.) On few rows the error is large and says little, so no more than a hundredth of the
+    gain over a constant is given away.
 
     Args:
         answer: the best average.
@@ -150,27 +174,40 @@ def sparing(
         metric, target, seed: as for `average`.
         constant: the score without any model.
     """
-    reusing = [member for member in members if _stands_on_others(member)]
-    if not reusing:
+    if not any(_stands_on_others(member) for member in members):
         return answer
-    own = [_parts(member.record.source, member.replicas) for member in members]
-    smaller = [
-        [member for member, parts in zip(members, own, strict=True) if parts <= most]
-        for most in sorted(set(own))[:-1]
+    own = {member.record.trial.number: _own(member) for member in members}
+
+    def parts(numbers: Iterable[int]) -> int:
+        return len(frozenset().union(*(own[number] for number in numbers)))
+
+    mixtures = [_mixed(group, metric, target, seed) for group in _smaller(members, own)]
+    sized = [
+        (parts(member.record.trial.number for member in mixture.members), mixture) for mixture in mixtures
     ]
-    groups = [[member] for member in reusing] + [reusing, *smaller]
-    different = {tuple(member.record.trial.number for member in group): group for group in groups}
-    others = [average(group, metric, target, seed) for group in different.values()]
-    most, counted = parts_of(answer), [(parts_of(other), other) for other in others]
-    for parts, other in sorted(counted, key=lambda each: (each[0], -each[1].score)):
-        if parts >= most:
+    most = parts(number for number, _ in answer.members)
+    for size, mixture in sorted(sized, key=lambda each: (each[0], -each[1].score)):
+        if size >= most:
             break
         mean, low, high = paired_difference(
-            metric, target[answer.rows], other.predictions, answer.predictions, seed=seed
+            metric, target[answer.rows], mixture.predictions, answer.predictions, seed=seed
         )
         if mean >= -min(standard_error(low, high), MOST_GIVEN_AWAY * (answer.score - constant)):
-            return other
+            return _built(mixture, metric, target)
     return answer
+
+
+def _smaller(members: Sequence[Member], own: Mapping[int, frozenset[str]]) -> list[Sequence[Member]]:
+    """The groups of members whose average may take the place of the average of all, each once."""
+    reusing = [member for member in members if _stands_on_others(member)]
+    sizes = [len(own[member.record.trial.number]) for member in members]
+    groups = [[member] for member in reusing] + [reusing]
+    groups += [
+        [member for member, size in zip(members, sizes, strict=True) if size <= most]
+        for most in sorted(set(sizes))[:-1]
+    ]
+    groups += [[member for member in members if member is not left] for left in members if len(members) > 1]
+    return list({tuple(member.record.trial.number for member in group): group for group in groups}.values())
 
 
 def _stands_on_others(member: Member) -> bool:
@@ -179,19 +216,20 @@ def _stands_on_others(member: Member) -> bool:
 
 def parts_of(candidate: Candidate) -> int:
     """How many parts a candidate has of its own, in one of its replicas."""
-    return _parts(candidate.source, candidate.replicas)
+    return len(_own(candidate))
 
 
-def _parts(source: str, replicas: Sequence[bytes]) -> int:
-    return own_parts(parse(source, vocabulary()), Weights.from_bytes(replicas[0]))
+def _own(of: Candidate | Member) -> frozenset[str]:
+    source = of.source if isinstance(of, Candidate) else of.record.source
+    return own_parts(parse(source, vocabulary()), Weights.from_bytes(of.replicas[0]))
 
 
-def own_parts(program: Program, weights: Weights) -> int:
-    """How many layers and learners of a program were fitted for it alone; what is reused was fitted elsewhere."""
+def own_parts(program: Program, weights: Weights) -> frozenset[str]:
+    """The layers and learners of a program that were fitted for it alone, by node hash; what is reused was fitted elsewhere."""
     networks = {head.hash for head in compiler.heads(program)}
     reused = {node.hash for node in compiler.reused_parts(program)}
     layers = compiler.split(program, weights) if networks else {}
-    return len(layers) + len(set(weights) - networks - reused)
+    return frozenset(layers) | (frozenset(weights) - networks - reused)
 
 
 def averaged(programs: Sequence[Program], shares: Sequence[float]) -> Program:
