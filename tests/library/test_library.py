@@ -130,6 +130,9 @@ def test_the_folder_is_told_by_the_environment_or_lies_in_the_users_data(monkeyp
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "mine"))
     with Library() as library:
         assert library.store.place == str(tmp_path / "mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(ENVIRONMENT, "~/mine")
+    assert default_place() == tmp_path / "mine", "where no shell has written it out"
     monkeypatch.delenv(ENVIRONMENT)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert default_place() == tmp_path / "data" / "perennial" / "library"

@@ -15,6 +15,7 @@ from perennial.errors import StoreError
 from perennial.library import Card, Library
 from perennial.library.embedded import APPLICATION_ID, Embedded
 from perennial.library.upkeep import verify
+from perennial.storages.sqlite import SQLite
 from perennial.testing.libraries import some_record
 
 STORED = Path(__file__).parent / "stored"
@@ -95,6 +96,56 @@ def test_a_file_of_another_program_is_left_alone(tmp_path):
     with pytest.raises(StoreError, match="another program"):
         Embedded(folder)
     assert (folder / "index.db").read_bytes() == before
+
+
+def test_a_database_without_a_mark_is_not_taken_for_a_new_index(tmp_path):
+    database = sqlite3.connect(tmp_path / "index.db")
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("CREATE TABLE mine (x)")
+    database.close()
+    (tmp_path / "README.txt").write_text("mine")
+    with pytest.raises(StoreError, match="another program"):
+        Embedded(tmp_path)
+    with sqlite3.connect(tmp_path / "index.db") as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    database.close()
+
+
+def test_a_readme_that_is_there_stays(tmp_path):
+    (tmp_path / "README.txt").write_text("mine")
+    Embedded(tmp_path).close()
+    assert (tmp_path / "README.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("first, second", [(SQLite, Embedded), (Embedded, SQLite)])
+def test_a_folder_holds_a_study_or_a_library_and_never_both(tmp_path, first, second, lost):
+    """Each sweeps away what its own database does not name; its snapshots speak for a database that is lost."""
+    one = first(tmp_path)
+    digest = one.put(b"needed")
+    if first is SQLite:
+        one.append("trial", {"blobs": [digest]})
+    one.close()
+    if lost:
+        next(tmp_path.glob("*.db")).unlink()
+    with pytest.raises(StoreError, match="needs one of its own"):
+        second(tmp_path)
+    again = first(tmp_path)
+    assert again.get(digest) == b"needed"
+    again.close()
+
+
+def test_an_index_that_cannot_be_restored_is_told(tmp_path, monkeypatch):
+    Embedded(tmp_path).close()
+    (tmp_path / "index.db").write_bytes(b"no database" * 100)
+
+    def fails(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("perennial.library.embedded.os.replace", fails)
+    with pytest.raises(StoreError, match="Permission denied"):
+        Embedded(tmp_path)
 
 
 def test_an_index_of_a_newer_version_is_left_alone(tmp_path):

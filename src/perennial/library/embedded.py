@@ -38,7 +38,7 @@ from perennial.library.records import (
 from perennial.storages.base import to_json
 from perennial.storages.sqlite import BLOBS, Blobs, disk
 
-INDEX, SNAPSHOTS, KEPT = "index.db", "snapshots", 3
+INDEX, KEPT = disk.DATABASES["library"], 3
 APPLICATION_ID, VERSION = 0x7065726C, 1
 BUSY_SECONDS, PATIENCE_SECONDS = 5.0, 120.0
 SNAPSHOT_SECONDS, LONGEST_WRITE = 600.0, 3600.0
@@ -61,6 +61,8 @@ TABLES = (
     "CREATE INDEX evidence_task ON evidence (task)",
     "CREATE TABLE task (fingerprint TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID",
 )
+WHOSE = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id, pragma_user_version"
+"""In one statement, so that it is of one moment: another process may be making the index."""
 HEADER = "id, kind, input, output, weights, card"
 README = """This folder is a library of perennial: what was learnt from tasks, for the tasks that come.
 
@@ -80,7 +82,7 @@ class Embedded(Store):
         folder: made when it is missing.
 
     Raises:
-        StoreError: it cannot be written, lies on a network file system, or is of a newer version.
+        StoreError: it cannot be written, lies on a network file system, holds something else, or is of a newer version.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -92,22 +94,24 @@ class Embedded(Store):
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self._folder = Path(folder).expanduser()
+        self._folder = Path(folder).expanduser().resolve()
         self.place = str(self._folder)
         self._blobs = Blobs(self._folder, writes=True)
         self._database: sqlite3.Connection | None = None
         try:
             disk.prepare(self._folder)
+            disk.refuse_other(self._folder, "library")
             if not (self._folder / INDEX).exists():
                 disk.probe(self._folder)
-                (self._folder / "README.txt").write_text(README, encoding="utf-8")
+                if not (readme := self._folder / "README.txt").exists():
+                    readme.write_text(README, encoding="utf-8")
+            self._open()
         except OSError as error:
             raise StoreError(
                 f"The library cannot be written: {error.strerror}.",
                 where=self.place,
                 todo="Choose another folder with --library, or go on with --no-library.",
             ) from error
-        self._open()
 
     # -- blobs -----------------------------------------------------------------------------------------------------
 
@@ -216,18 +220,25 @@ class Embedded(Store):
     def sweep(self, grace: float, dry_run: bool = False) -> Swept:
         found: list[Swept] = []
 
-        def take(database: sqlite3.Connection) -> None:
-            swept = self._sweepable(database, grace)
-            found.append(swept)
-            if dry_run:
-                return
-            database.executemany("DELETE FROM record WHERE id = ?", [(id,) for id in swept.records])
-            for digest in swept.blobs:
-                if self._age(digest) >= grace:
+        def forget(database: sqlite3.Connection) -> None:
+            found.append(self._sweepable(database, grace))
+            if not dry_run:
+                gone = [(id,) for id in found[-1].records]
+                database.executemany("DELETE FROM record WHERE id = ?", gone)
+
+        def delete(database: sqlite3.Connection) -> None:
+            needed = {
+                digest for row in database.execute(f"SELECT {HEADER} FROM record")
+                for digest in _header(row).blobs
+            }  # fmt: skip
+            for digest in found[-1].blobs:
+                if digest not in needed and self._age(digest) >= grace:
                     self._blobs.delete(digest)
             disk.clear_passing(self._folder, max(grace, LONGEST_WRITE))
 
-        self._write(take)
+        self._write(forget)
+        if not dry_run:
+            self._write(delete)  # rows first, files second: a crash between leaves files that nothing needs
         return found[-1]
 
     def _sweepable(self, database: sqlite3.Connection, grace: float) -> Swept:
@@ -286,23 +297,22 @@ class Embedded(Store):
         index = self._folder / INDEX
         if index.exists() and index.stat().st_size:
             return
-        if any((self._folder / SNAPSHOTS).glob("*.db")) or any((self._folder / BLOBS).glob("??/*")):
+        if any((self._folder / disk.SNAPSHOTS).glob("*.db")) or any((self._folder / BLOBS).glob("??/*")):
             raise sqlite3.DatabaseError("it is gone or empty")
 
     def _connected(self) -> sqlite3.Connection:
         path = self._folder / INDEX
         database = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
         try:
-            for setting in SETTINGS:
-                _patiently(lambda setting=setting: database.execute(f"PRAGMA {setting}"))
-            owner = _patiently(lambda: database.execute("PRAGMA application_id").fetchone()[0])
-            version = _patiently(lambda: database.execute("PRAGMA user_version").fetchone()[0])
-            if owner not in (0, APPLICATION_ID) or version > VERSION:
+            owner, version, tables = _patiently(lambda: database.execute(WHOSE).fetchone())
+            if owner != APPLICATION_ID and (owner or tables) or version > VERSION:
                 raise StoreError(
                     f"This index belongs to another program or a newer version ({owner:x}, {version}).",
                     where=str(path),
                     todo="Upgrade perennial, or choose another folder with --library.",
                 )
+            for setting in SETTINGS:
+                _patiently(lambda setting=setting: database.execute(f"PRAGMA {setting}"))
             if version == 0:
                 _patiently(lambda: _create(database))
             if (said := _patiently(lambda: database.execute("PRAGMA quick_check").fetchone()[0])) != "ok":
@@ -354,7 +364,7 @@ class Embedded(Store):
     @property
     def _copies(self) -> list[Path]:
         """Of the index, the newest first."""
-        return [self._folder / SNAPSHOTS / f"index.{number}.db" for number in range(1, KEPT + 1)]
+        return [self._folder / disk.SNAPSHOTS / f"index.{number}.db" for number in range(1, KEPT + 1)]
 
     def _snapshot(self) -> None:
         """A copy of the index, unless there is a young one or nothing has changed since."""

@@ -16,6 +16,9 @@ NETWORK_FILE_SYSTEMS = {
     "nfs", "nfs3", "nfs4", "cifs", "smbfs", "smb2", "smb3", "fuse.sshfs", "afs", "9p", "lustre", "ceph",
     "beegfs", "gpfs", "glusterfs", "fuse.glusterfs", "fuse.s3fs", "afpfs", "webdav",
 }  # fmt: skip
+DATABASES = {"study": "study.db", "library": "index.db"}
+"""The database of each kind of folder that holds blobs; its copies lie in `snapshots`."""
+SNAPSHOTS = "snapshots"
 PASSING = "tmp"
 """The folder of files that are still being written; what a crash leaves there is worth nothing."""
 
@@ -117,6 +120,26 @@ def prepare(folder: Path) -> None:
             why="The locks of SQLite are not reliable there, and what it holds could be torn.",
             todo="Choose a folder on a local disk (--out, --library).",
         )
+
+
+def refuse_other(folder: Path, kind: str) -> None:
+    """Refuses a folder that holds something else: what opens it would sweep away all blobs that its own database does not name.
+
+    Args:
+        folder: that is about to be opened for writing.
+        kind: of `DATABASES`, what it is opened as.
+
+    Raises:
+        StoreError: it is another one's.
+    """
+    for other, database in DATABASES.items():
+        copies = (folder / SNAPSHOTS).glob(f"{Path(database).stem}.*.db")
+        if other != kind and ((folder / database).exists() or any(copies)):
+            raise StoreError(
+                f"This folder holds a {other}; a {kind} needs one of its own.",
+                where=str(folder),
+                todo="Choose another folder: --out is for the study, --library for what is remembered.",
+            )
 
 
 def probe(folder: Path) -> None:

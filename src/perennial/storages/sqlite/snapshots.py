@@ -12,9 +12,9 @@ from pathlib import Path
 
 from perennial.errors import DamagedFile
 from perennial.storages.sqlite import journal
-from perennial.storages.sqlite.disk import PASSING, flush_folder, keep_newest
+from perennial.storages.sqlite.disk import DATABASES, PASSING, SNAPSHOTS, flush_folder, keep_newest
 
-DATABASE, FOLDER, KEPT = "study.db", "snapshots", 3
+DATABASE, KEPT = DATABASES["study"], 3
 PAGE_SIZE, PAGE_COUNT = slice(16, 18), slice(28, 32)
 """Where the header of an SQLite file holds them."""
 MOST_PADDING = 2**36
@@ -77,7 +77,7 @@ def restore(folder: Path, cause: object) -> None:
 
 
 def _copy(folder: Path, number: int) -> Path:
-    return folder / FOLDER / f"study.{number}.db"
+    return folder / SNAPSHOTS / f"study.{number}.db"
 
 
 def _move_aside(folder: Path) -> Path:

@@ -36,7 +36,7 @@ class SQLite(Storage):
 
     Raises:
         StudyLocked: another process writes here.
-        StoreError: the folder cannot be written, lies on a network file system, or is of a newer version.
+        StoreError: the folder cannot be written, lies on a network file system, holds a library, or is of a newer version.
         DamagedFile: the journal is damaged beyond what its snapshots can restore.
 
     >>> import tempfile
@@ -58,6 +58,7 @@ class SQLite(Storage):
             return
         try:
             disk.prepare(self._folder)
+            disk.refuse_other(self._folder, "study")
             self._lock = WriterLock(self._folder)
             disk.probe(self._folder)
             self._open()
