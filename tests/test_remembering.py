@@ -1,6 +1,7 @@
 """Growing with a library: what did well before is tried early, what became of it is written down, and nothing can hurt."""
 
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from perennial import Task, grow
 from perennial.errors import StoreError
 from perennial.history import History, Record
-from perennial.library import Library
+from perennial.library import Card, Library
 from perennial.library.recall import RECIPE
 from perennial.metrics import resolve
 from perennial.remembering import _as_good
@@ -90,6 +91,21 @@ def test_an_older_model_that_says_something_else_is_told(two, tmp_path):
     wrong, last = (entry["text"] for entry in replays(tmp_path / "s"))
     assert wrong.startswith("table-1/solution@2 of the library: A model does not say what it said")
     assert last == "1 older model of the library asked again: 0 the same bit for bit"
+
+
+def test_an_older_model_that_cannot_be_built_any_more_is_told(two, tmp_path):
+    folder, _ = two
+    shutil.copytree(folder / "library", tmp_path / "library")
+    with Library(tmp_path / "library") as library:
+        record = library.get("table-1/solution")
+        golden = library.store.header(record.id).card.golden
+        broken = replace(record, details={**record.details, "codec": {"modality": "x"}})
+        library.add(broken, Card(0.0, golden=golden), name="table-1/solution")
+        library.forget("table-1/solution@1")
+        library.forget("table-2/solution")
+    grow(table(3), trials=2, workers=0, seed=3, out=tmp_path / "s", library=tmp_path / "library", reuse="off")
+    [told] = replays(tmp_path / "s")
+    assert told["text"].startswith("table-1/solution@2 of the library cannot be asked any more: ")
 
 
 def test_an_older_model_whose_file_is_damaged_is_told_and_harms_nothing(two, tmp_path):

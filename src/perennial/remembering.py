@@ -33,6 +33,7 @@ RECIPES_KEPT = 3
 SHARE_FOR_SCORES, IMPORTS = 0.1, 10.0
 ASKED_AT_ONCE = 4
 OLDER_ASKED, OLDER_SECONDS = 2, 5.0
+TOO_MUCH = ("over_budget", "out_of_memory")
 BOTH = 2
 
 
@@ -269,7 +270,7 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
 
 def ask_older(library: Library, study: Study, solution: str) -> None:
     """Lets some older solutions, chosen by chance, say their golden outputs again, and tells whether they do: what a library
-    got must have changed nothing that it had. One that takes too long is passed over.
+    got must have changed nothing that it had. One that takes too long, or too much memory, is passed over.
 
     Args:
         library: that got something.
@@ -289,14 +290,16 @@ def ask_older(library: Library, study: Study, solution: str) -> None:
         _tell_replay(study, f"an older model of the library cannot be asked again: {error.what}")
         return
     answers = study.attempts("replay", told, max(1.0, min(OLDER_SECONDS, study.clock.left)))
-    said = {
-        header.id: answer
-        for header, answer in zip(headers, answers, strict=True)
-        if not isinstance(answer, WorkerError)
-    }
-    for record, (_, wrong) in said.items():
-        if wrong:
-            _tell_replay(study, f"{names[record]} of the library: {wrong}", record=record)
+    said = {}
+    for header, answer in zip(headers, answers, strict=True):
+        if isinstance(answer, WorkerError):
+            if answer.status not in TOO_MUCH:
+                text = f"{names[header.id]} of the library cannot be asked any more: {answer.what}"
+                _tell_replay(study, text, record=header.id)
+            continue
+        said[header.id] = answer
+        if answer[1]:
+            _tell_replay(study, f"{names[header.id]} of the library: {answer[1]}", record=header.id)
     if said:
         exact = sum(same for same, _ in said.values())
         _tell_replay(

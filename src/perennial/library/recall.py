@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -149,9 +150,9 @@ def _recipes(
     library: Library, learnt: Learnt, distance: float, space: Space, names: Mapping[str, str]
 ) -> list[Suggestion]:
     """The recipes of one task that this space can express, the best first."""
-    proofs = [each for each in library.store.evidence(task=learnt.fingerprint) if _tells(each, learnt)]
+    proofs = [each for each in library.store.evidence(task=learnt.fingerprint) if _tells(each)]
     best: dict[str, Evidence] = {}
-    for each in sorted(proofs, key=_score, reverse=True):
+    for each in _in_turn(proofs, learnt.metric):
         best.setdefault(each.record, each)
     suggestions = []
     for id, proof in best.items():
@@ -181,10 +182,23 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | bool) or isinstance(value, int | float) and abs(value) < LARGEST_NUMBER
 
 
-def _tells(evidence: Evidence, learnt: Learnt) -> bool:
-    """Only what one metric measured can be ranked."""
-    measured = evidence.value is not None and evidence.metric == learnt.metric and evidence.metric in METRICS
-    return evidence.role == RECIPE and measured
+def _tells(evidence: Evidence) -> bool:
+    return evidence.role == RECIPE and evidence.value is not None and evidence.metric in METRICS
+
+
+def _in_turn(proofs: Sequence[Evidence], first: str) -> list[Evidence]:
+    """The best by each metric, then the second by each: what two metrics measured cannot be compared.
+
+    Args:
+        proofs: of one task.
+        first: the metric that comes first.
+    """
+    metrics = sorted({each.metric for each in proofs}, key=lambda metric: (metric != first, metric))
+    piles = [
+        sorted((each for each in proofs if each.metric == metric), key=_score, reverse=True)
+        for metric in metrics
+    ]
+    return [each for turn in zip_longest(*piles) for each in turn if each is not None]
 
 
 def _score(evidence: Evidence) -> float:
