@@ -130,7 +130,7 @@ def test_verify_exits_1_and_names_who_needs_a_blob_that_is_gone(place, said):
     [digest] = weights(place)
     (place / "blobs" / digest[:2] / digest).unlink()
     told = said("verify", code=1).out
-    assert "WRONG hands/solution@1: A blob that a record needs is gone or damaged." in told
+    assert "WRONG hands/solution@1: A blob that a record needs is gone." in told
     assert told.endswith("1 problem\n")
     [problem] = json.loads(said("verify", "--json", code=1).out)["problems"]
     assert problem["digest"] == digest and problem["names"] == ["hands/solution@1"]
@@ -144,7 +144,8 @@ def test_blobs_that_nothing_needs_are_counted_and_no_problem(place, said):
 
 def test_a_pack_carries_what_a_name_was_made_from_and_its_licence(place, said, tmp_path):
     assert json.loads(said("pack", "p.pern", "--names", "eyes/*", "--json").out) == {
-        "pack": "p.pern", "names": ["eyes/solution@1"]
+        "pack": "p.pern", "names": ["eyes/solution@1"],
+        "records": sorted([module(2).id, module(3).id]),
     }  # fmt: skip
     other = tmp_path / "other"
     assert "licence 'none'" in said("unpack", "p.pern", "--licence", "MIT", "--library", other, code=2).err
@@ -153,6 +154,39 @@ def test_a_pack_carries_what_a_name_was_made_from_and_its_licence(place, said, t
     with Library(other) as library:
         assert {header.id for header in library.walk()} == {module(2).id, module(3).id}
         assert library.store.edges() == [Edge(module(2).id, module(3).id, "grafted")]
+
+
+def test_a_pack_gives_a_licence_to_what_has_none(place, said, tmp_path):
+    assert said("pack", "p.pern", "--licence", "CC0-1.0").out == "3 names and 4 records written to p.pern\n"
+    said("unpack", "p.pern", "--licence", "MIT", "--licence", "CC0-1.0", "--library", tmp_path / "other")
+    with Library(tmp_path / "other") as library:
+        assert sorted(header.card.licence for header in library.walk()) == ["CC0-1.0"] * 3 + ["MIT"]
+    with Library(place) as library:
+        assert sum(header.card.licence == "" for header in library.walk()) == 3, "here nothing is changed"
+
+
+def test_a_pack_that_is_refused_makes_no_library(place, said, tmp_path):
+    (tmp_path / "p.pern").write_bytes(b"no pack")
+    said("unpack", "p.pern", "--library", tmp_path / "new", code=1)
+    said("pack", "q.pern")
+    said("unpack", "q.pern", "--licence", "MIT", "--library", tmp_path / "new", code=2)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_pack_that_cannot_be_written_is_told(place, said, tmp_path):
+    assert "The pack could not be written" in said("pack", tmp_path, code=1).err
+
+
+def test_a_grace_without_a_unit_is_told_by_its_own_name(place, said):
+    told = said("gc", "--grace", "5", code=2).err
+    assert "--grace" in told and "--time" not in told
+
+
+def test_half_an_interval_is_shown_without_it(place, said):
+    with Library(place) as library:
+        record = library.find("eyes/solution")
+        library.note(Evidence(record, TASK.fingerprint, "solution", "accuracy", 0.5, low=0.25))
+    assert "accuracy 0.5\n" in said("show", "eyes/solution").out
 
 
 def test_a_pattern_that_fits_nothing_writes_no_pack(place, said):

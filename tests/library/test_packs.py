@@ -1,18 +1,20 @@
 """A pack carries records from library to library, byte for byte; a pack from a stranger cannot do harm."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from perennial import Protocol, Task, compiler
 from perennial.cli import run
-from perennial.errors import UsageError
+from perennial.errors import DamagedFile, UsageError
 from perennial.evaluate import Bench, evaluate
 from perennial.lang import Lambda, call, parse, to_source
-from perennial.library import Card, Library
+from perennial.lang.ops import State
+from perennial.library import Card, Library, Record
 from perennial.library.features import Part, part_of, with_parts
-from perennial.library.pack import inspect, pack, replay, unpack
+from perennial.library.pack import check, inspect, pack, told_of, unpack
 from perennial.library.records import Batch
 from perennial.library.upkeep import verify
 from perennial.metrics import resolve
@@ -56,12 +58,12 @@ def test_pack_unpack_pack_gives_the_same_bytes(library, packed, tmp_path):
 
 
 def test_a_pattern_takes_only_what_it_names(library, packed, tmp_path):
-    assert pack(library, ["penguins/*"], tmp_path / "some.pern") == ["penguins/solution@1"]
+    assert pack(library, ["penguins/*"], tmp_path / "some.pern").names == ("penguins/solution@1",)
     assert len(inspect(tmp_path / "some.pern").batch.records) == 1
-    assert pack(library, ["numbers/next@1", "in-order/solution"], tmp_path / "two.pern") == [
-        "in-order/solution@1", "numbers/next@1",
-    ]  # fmt: skip
-    assert pack(library, [library.find("numbers/next")[:9]], tmp_path / "id.pern") == ["numbers/next@1"]
+    two = pack(library, ["numbers/next@1", "in-order/solution"], tmp_path / "two.pern")
+    assert two.names == ("in-order/solution@1", "numbers/next@1") and len(two.records) == 2
+    one = pack(library, [library.find("numbers/next")[:9]], tmp_path / "id.pern")
+    assert one.names == ("numbers/next@1",) and one.records == (library.find("numbers/next"),)
     for nothing in ("digits/*", "digits/x"):
         with pytest.raises(UsageError):
             pack(library, [nothing], tmp_path / "none.pern")
@@ -113,20 +115,64 @@ def test_the_pack_that_the_attacks_begin_with_is_sound(packed, tmp_path):
     assert packed.read_bytes() == (tmp_path / "same.pern").read_bytes()
 
 
+NETWORK = "lambda image: head(global_pool(relu(conv(pixels(image), width=4, kernel=3))), epochs=1, batch=8)"
+
+
+def few_images():
+    images = np.random.default_rng(0).integers(0, 255, (24, 8, 8, 1)).astype(np.uint8)
+    return Task.from_data((images, np.array(["one", "two"] * 12)))
+
+
 def on_top_of(source, blob, task):
     source, _, weights = part_of(parse(source, vocabulary()), Weights.from_bytes(blob), (task.input_type,))
     return source, weights
 
 
+def test_what_would_not_be_read_again_is_not_written(library, monkeypatch, tmp_path):
+    for bound in ("MOST_MEMBERS", "LARGEST_TOTAL", "LARGEST_MANIFEST"):
+        with monkeypatch.context() as bounds:
+            bounds.setattr(f"perennial.library.pack.{bound}", 2)
+            with pytest.raises(UsageError, match="too much for one pack"):
+                pack(library, [], tmp_path / "p.pern")
+    assert not (tmp_path / "p.pern").exists()
+
+
+def test_a_table_of_very_many_columns_travels(library, tmp_path):
+    columns = ", ".join(f"c{number:05}=Real" for number in range(9_000))
+    wide = replace(some_task(), input=f"Record[{columns}]")
+    record = some_record(1)
+    card = Card(3.0, task=wide.fingerprint)
+    library.store.commit(Batch(((record, card),), {"wide/next": record.id}, (), (wide,)))
+    pack(library, ["wide/*"], tmp_path / "p.pern")
+    assert inspect(tmp_path / "p.pern").batch.tasks == (wide,)
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_part_of_a_network_has_the_weights_that_its_types_say(tmp_path, sound):
+    task = few_images()
+    bench = Bench(task, Protocol.propose(task, kind="holdout"), resolve("accuracy"))
+    source, weights = on_top_of(NETWORK, evaluate(bench, source=NETWORK, seed=0).blobs[0], task)
+    if not sound:
+        [(key, state)] = Weights.from_bytes(weights).items()
+        arrays = {name: array[..., :-1] for name, array in state.arrays.items()}
+        weights = Weights({key: State(arrays, dict(state.texts))}).to_bytes()
+    with Library(tmp_path / "library") as library:
+        digest = library.store.put(weights)
+        part = Record("module", source, str(task.input_type), "Image[4, 4, 4]", (digest,), {"seen": {}})
+        library.add(part, Card(0.0), name="first/features")
+        pack(library, [], tmp_path / "p.pern")
+    if sound:
+        assert len(inspect(tmp_path / "p.pern").batch.records) == 1
+    else:
+        with pytest.raises(DamagedFile, match="not what it claims to be"):
+            inspect(tmp_path / "p.pern")
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_network_larger_than_its_bounds_is_refused_before_it_is_built(tmp_path, monkeypatch, frozen):
-    images = np.random.default_rng(0).integers(0, 255, (24, 8, 8, 1)).astype(np.uint8)
-    task = Task.from_data((images, np.array(["one", "two"] * 12)))
-    source = (
-        "lambda image: head(global_pool(relu(conv(pixels(image), width=4, kernel=3))), epochs=1, batch=8)"
-    )
+    task, source, parts = few_images(), NETWORK, []
     bench = Bench(task, Protocol.propose(task, kind="holdout"), resolve("accuracy"))
-    fitted, parts = evaluate(bench, source=source, seed=0), []
+    fitted = evaluate(bench, source=source, seed=0)
     if frozen:
         part = Part("ab" * 32, "first/features@1", *on_top_of(source, fitted.blobs[0], task))
         parts.append(part)
@@ -139,8 +185,9 @@ def test_a_network_larger_than_its_bounds_is_refused_before_it_is_built(tmp_path
         library.keep(model, task, metric="accuracy", baseline=0.5, value=0.5)
         assert verify(library).exact == 1
         pack(library, [], tmp_path / "network.pern")
-    assert len(inspect(tmp_path / "network.pern").batch.records) == 1
+    contents = inspect(tmp_path / "network.pern")
+    [(record, card)] = contents.batch.records
     monkeypatch.setattr("perennial.library.pack.LARGEST_NETWORK", Limits(parameters=10))
     monkeypatch.setattr(compiler.Compiled, "build", lambda *_, **__: pytest.fail("it was built"))
     with pytest.raises(ValueError, match="too large: it has .* parameters"):
-        replay(None, str(tmp_path / "network.pern"))
+        check(None, **told_of(record, card, contents.blobs))

@@ -93,6 +93,10 @@ def test_what_is_no_name_is_refused(name):
         split_name(name)
 
 
+def test_tasks_whose_names_have_no_letter_of_a_name_are_told_apart():
+    assert name_part("销售") != name_part("库存")
+
+
 @given(st.text(max_size=80))
 def test_any_text_makes_a_part_of_a_name(text):
     base, version = split_name(f"{name_part(text)}/solution@7")

@@ -41,9 +41,11 @@ def test_a_changed_byte_in_any_blob_is_found_and_says_which_names_it_concerns(li
         spoilt[(37 * place) % len(spoilt)] ^= 1 << place % 8
         path.write_bytes(spoilt)
         found = verify(library, sample=0)
-        assert path.name in {problem.digest for problem in found.problems}, "the change was not found"
-        named = {name for problem in found.problems for name in problem.names}
-        assert named & {"penguins/solution@1", "in-order/solution@1"}
+        [problem] = found.problems
+        assert problem.digest == path.name and set(problem.names) & {
+            "penguins/solution@1",
+            "in-order/solution@1",
+        }
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(sound)
     assert not verify(library).problems
@@ -62,6 +64,17 @@ def test_a_model_that_says_something_else_is_found(library):
     )
     [problem] = verify(library).problems
     assert problem.names == ("penguins/solution@2",)
+
+
+def test_a_model_that_cannot_be_asked_any_more_is_found_and_others_are_asked(library, monkeypatch):
+    def breaks(*_, **__):
+        raise RuntimeError("a symbol is gone")
+
+    monkeypatch.setattr("perennial.primitives.learners.boosting.LightGBM.call", breaks)
+    found = verify(library)
+    [problem] = found.problems
+    assert problem.names == ("penguins/solution@1",) and "RuntimeError: a symbol is gone" in problem.what
+    assert found.replayed == 2 and found.exact == 1
 
 
 class Counting:
@@ -115,6 +128,22 @@ def test_gc_takes_what_no_name_reaches_and_leaves_what_is_young(library):
     assert gc(library) == told
     assert gc(library).records == () and verify(library) == before
     assert library.store.evidence(record=some_record(1).id), "what was learnt about it stays"
+
+
+def test_a_sweep_that_is_cut_off_leaves_no_row_without_its_blob(library, monkeypatch):
+    library.forget("penguins/solution")
+    age(library, 2 * DAY)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(library.store._blobs, "delete", killed)
+    with pytest.raises(KeyboardInterrupt):
+        gc(library)
+    monkeypatch.undo()
+    found = verify(library)
+    assert not found.problems and found.orphans > 0
+    assert len(gc(library).blobs) == found.orphans and verify(library).orphans == 0
 
 
 def test_what_a_named_record_was_made_from_stays(library):

@@ -12,7 +12,7 @@ SIZES = {"kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40}
 SHORTEST_TIME = 1.0
 
 
-def seconds_of(text: str) -> float:
+def seconds_of(text: str, option: str = "--time") -> float:
     """A duration with its unit as seconds.
 
     >>> seconds_of("1h30m"), seconds_of("90s")
@@ -31,13 +31,13 @@ def seconds_of(text: str) -> float:
             if number
             else "Write for instance 90s, 10m or 1h30m."
         )
-        raise UsageError(f"A time needs a unit, received {text!r}.", where="--time", todo=hint)
+        raise UsageError(f"A time needs a unit, received {text!r}.", where=option, todo=hint)
     seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
     if seconds < SHORTEST_TIME:
         raise UsageError(
             f"The time must be at least {SHORTEST_TIME:g} second, received {text!r}.",
-            where="--time",
-            todo="Give --time 60s.",
+            where=option,
+            todo=f"Give {option} 60s.",
         )
     return seconds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -166,7 +167,7 @@ def gc(*, dry_run: Flag = False, grace: str = "24h", library: Place = None, json
 
     from perennial.library.upkeep import gc as sweep
 
-    seconds = 0.0 if re.fullmatch(r"0[smhd]?", grace) else seconds_of(grace)
+    seconds = 0.0 if re.fullmatch(r"0[smhd]?", grace) else seconds_of(grace, "--grace")
     with _opened(library) as opened:
         swept = sweep(opened, dry_run=dry_run, grace=seconds)
     verb = "would remove" if dry_run else "removed"
@@ -189,8 +190,10 @@ def forget(name: str, *, library: Place = None, json: Flag = False) -> int:
 
 
 @app.command
-def pack(file: str, names: Many = None, *, library: Place = None, json: Flag = False) -> int:
-    """Write records into one file, to carry them to another library.
+def pack(
+    file: str, names: Many = None, *, licence: str = "", library: Place = None, json: Flag = False
+) -> int:
+    """Write records, with those that they were made from, into one file, to carry them to another library.
 
     Parameters
     ----------
@@ -198,12 +201,18 @@ def pack(file: str, names: Many = None, *, library: Place = None, json: Flag = F
         The pack, such as digits.pern.
     names
         Names or patterns such as digits/*. Default: everything that has a name.
+    licence
+        Under which they are given away (SPDX name), where a record says none itself.
     """
     from perennial.library.pack import pack as write
+    from perennial.modalities.base import counted
 
     with _opened(library) as opened:
-        packed = write(opened, names or (), file)
-    return answer({"pack": file, "names": packed}, json, f"{len(packed)} names written to {file}")
+        packed = write(opened, names or (), file, licence)
+    text = (
+        f"{counted(len(packed.names), 'name')} and {counted(len(packed.records), 'record')} written to {file}"
+    )
+    return answer({"pack": file, "names": packed.names, "records": packed.records}, json, text)
 
 
 @app.command
@@ -217,12 +226,13 @@ def unpack(file: str, *, licence: Many = None, library: Place = None, json: Flag
     licence
         Only accept records with this licence (SPDX name); repeat it for several.
     """
-    from perennial.library.pack import unpack as read
+    from perennial.library.pack import add, inspect
 
-    if not Path(file).is_file():
+    if not os.path.isfile(file):
         raise UsageError(f"There is no file {file!r}.")
+    contents = inspect(file, licence)
     with _opened(library, new=True) as opened:
-        names = read(opened, file, licence)
+        names = add(opened, contents)
         say(f"{opened.store.place}: {len(names)} names from {file}")
     return answer({"pack": file, "names": names}, json, "\n".join(names))
 
@@ -239,7 +249,7 @@ def _opened(place: str | None, new: bool = False) -> Iterator[Library]:
     from perennial.library import Library, default_place
 
     folder = Path(place).expanduser() if place else default_place()
-    if not new and not any((folder / part).exists() for part in ("index.db", "snapshots", "blobs")):
+    if not new and not any(os.path.exists(folder / part) for part in ("index.db", "snapshots", "blobs")):
         raise UsageError(
             "There is no library here.",
             where=str(folder),
@@ -274,7 +284,9 @@ def _text(told: dict[str, Any]) -> str:
         f"{name}: {value}" for name, value in card.items() if value and name not in ("golden", "made_with")
     ]
     for each in told["evidence"]:
-        interval = f" [{each['low']:.4g}, {each['high']:.4g}]" if each["low"] is not None else ""
+        interval = (
+            f" [{each['low']:.4g}, {each['high']:.4g}]" if None not in (each["low"], each["high"]) else ""
+        )
         value = f"{each['value']:.4g}" if each["value"] is not None else "no value"
         gain = f", {each['gain']:+.4g} against scratch" if each["gain"] is not None else ""
         lines.append(f"{each['role']} on task {each['task'][:12]}: {each['metric']} {value}{interval}{gain}")

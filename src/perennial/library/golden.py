@@ -1,7 +1,7 @@
 """Golden outputs: what a model said on some inputs when it was kept, and must say for ever.
 
-The inputs are made from the task's own: each cell, and each pixel, is drawn by itself. So they look like the data, and no
-row of several columns is stored. Inputs of examples are kept as they are: they are the task.
+The inputs are made from the task's own: each cell, and each pixel, is drawn by itself. So they look like the data, and they
+hold no row of several columns. Inputs of examples are kept as they are: they are the task.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A zip of stored members: `manifest.json`, then the blobs. Equal content gives equal bytes. A pack from a stranger is data:
 it is read member by member against bounds, every blob against its hash, every program against the vocabulary, every
-type against the language, every network's weights against the sizes that its types say; nothing is written before
-everything is found good.
+type against the language, every network's weights against the sizes that its types say, every model against its golden
+outputs; nothing is written before everything is found good.
 """
 
 from __future__ import annotations
@@ -16,19 +16,23 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from perennial.compiler import heads, reused_parts
 from perennial.errors import DamagedFile, PerennialError, UsageError, WorkerError
 from perennial.executors import Job, Processes
-from perennial.lang import parse, parse_type
+from perennial.lang import Image, parse, parse_type
+from perennial.library import features
 from perennial.library.base import reachable
 from perennial.library.golden import CLOSE, difference
 from perennial.library.library import Library, model_of
 from perennial.library.records import (
     DIGEST,
+    RELATIONS,
+    SHORT,
     Batch,
     Card,
     Edge,
@@ -40,15 +44,30 @@ from perennial.library.records import (
 )
 from perennial.primitives import vocabulary
 from perennial.spaces.limits import Limits, cost_of
+from perennial.storages.sqlite import disk
 from perennial.weights import Weights
 
 VERSION = 1
 MANIFEST = "manifest.json"
-LARGEST_MANIFEST, LARGEST_TOTAL, MOST_MEMBERS = 64 * 2**20, 4 * 2**30, 10_000
+LARGEST_MANIFEST, LARGEST_TOTAL, MOST_MEMBERS = 64 * 2**20, 4 * 2**30, 100_000
 LARGEST_NETWORK = Limits(parameters=1e9, flops=1e12, activations=1e9)
 LONGEST_TEXT, CONTROL = 100_000, re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+TYPES, TRIED = ("input", "output"), ("solution", "module")
 REPLAY_BYTES, REPLAY_SECONDS = 4 * 2**30, 600.0
 EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was written into a pack.
+
+    Args:
+        names: with their versions.
+        records: ids of all records, those that the named ones were made from among them.
+    """
+
+    names: tuple[str, ...]
+    records: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -66,20 +85,19 @@ class Contents:
     blobs: Mapping[str, bytes]
 
 
-def pack(library: Library, references: Sequence[str], path: str | Path) -> list[str]:
+def pack(library: Library, references: Sequence[str], path: str | Path, licence: str = "") -> Packed:
     """Writes records, what they were made from, and what is known of them on the tasks that they were learnt on.
 
     Args:
         library: that holds them.
         references: names, ids or patterns such as `digits/*`; none takes everything that has a name.
         path: of the file; an older one is replaced when the new one is whole.
-
-    Returns:
-        the names in the pack.
+        licence: that records get in the pack (SPDX name) where nobody said another.
 
     Raises:
-        UsageError: a reference stands for nothing.
+        UsageError: a reference stands for nothing, or all of it is more than is read again.
         DamagedFile: a part of a record has changed.
+        StoreError: the file cannot be written.
     """
     store = library.store
     names, edges = _matching(library, references), store.edges()
@@ -94,7 +112,10 @@ def pack(library: Library, references: Sequence[str], path: str | Path) -> list[
     )
     manifest = {
         "perennial": VERSION,
-        "records": [{"id": id, "card": header.card.to_json()} for id, header in headers.items()],
+        "records": [
+            {"id": id, "card": replace(header.card, licence=header.card.licence or licence).to_json()}
+            for id, header in headers.items()
+        ],
         "names": [[base, id] for base, _, id in names],
         "edges": [
             [edge.child, edge.parent, edge.relation] for edge in edges if {edge.child, edge.parent} <= headers.keys()
@@ -103,38 +124,28 @@ def pack(library: Library, references: Sequence[str], path: str | Path) -> list[
         "tasks": [task.to_json() for task in store.tasks() if task.fingerprint in fingerprints],
         "blobs": [{"sha256": digest, "size": len(files[digest])} for digest in sorted(files)],
     }  # fmt: skip
-    _write(
-        Path(path),
-        {MANIFEST: canonical(manifest), **{f"blobs/{digest}": files[digest] for digest in sorted(files)}},
-    )
-    return [f"{base}@{version}" for base, version, _ in names]
+    members = {MANIFEST: canonical(manifest)} | {f"blobs/{digest}": files[digest] for digest in sorted(files)}
+    _refuse_too_much(members)
+    _write(Path(path), members)
+    return Packed(tuple(f"{base}@{version}" for base, version, _ in names), tuple(headers))
 
 
 def unpack(library: Library, path: str | Path, licences: Iterable[str] | None = None) -> list[str]:
-    """Adds what is in a pack, after everything in it was found good; what the library has already is left as it is.
+    """Adds what is in a pack, after everything in it was found good, and gives the names that its records have here.
 
     Args:
         library: that it is added to.
         path: of the pack.
-        licences: only records with one of these (SPDX names; an empty text stands for none given); None takes any.
-
-    Returns:
-        the names that the records have here.
+        licences: as for `inspect`.
 
     Raises:
-        DamagedFile: it is no pack, or something in it is not what it claims to be.
-        UsageError: a record has another licence.
+        DamagedFile, UsageError: as for `inspect`.
     """
-    contents = inspect(path)
-    if licences is not None:
-        allowed = set(licences)
-        for record, card in contents.batch.records:
-            if card.licence not in allowed:
-                raise UsageError(
-                    f"A record in the pack has the licence {card.licence or 'none'!r}.",
-                    where=f"{path}: {record.id[:12]}",
-                    todo=f"Allow it with --licence, or leave it. Allowed now: {', '.join(sorted(allowed))}.",
-                )
+    return add(library, inspect(path, licences))
+
+
+def add(library: Library, contents: Contents) -> list[str]:
+    """Adds what was found good, and gives its names; what the library has already is left as it is."""
     for data in contents.blobs.values():
         library.store.put(data)
     library.store.commit(contents.batch)
@@ -156,17 +167,33 @@ def _in_turn(names: Iterable[tuple[str, str]], known: set[tuple[str, str]]) -> l
     return commits
 
 
-def inspect(path: str | Path) -> Contents:
+def inspect(path: str | Path, licences: Iterable[str] | None = None) -> Contents:
     """What is in a pack, checked, with nothing written anywhere.
+
+    Args:
+        path: of the pack.
+        licences: only records with one of these (SPDX names; an empty text stands for none given); None takes any.
 
     Raises:
         DamagedFile: it is no pack, or something in it is not what it claims to be.
+        UsageError: a record has another licence.
     """
+    contents = _sound(path)
+    for record, card in contents.batch.records if licences is not None else ():
+        if card.licence not in (allowed := set(licences)):
+            raise UsageError(
+                f"A record in the pack has the licence {card.licence or 'none'!r}.",
+                where=f"{path}: {record.id[:SHORT]}",
+                todo=f"Allow it with --licence, or leave it. Allowed now: {', '.join(sorted(allowed))}.",
+            )
+    return contents
+
+
+def _sound(path: str | Path) -> Contents:
     try:
         contents = _contents(_members(Path(path)))
         _check_records(contents)
-        if any(record.kind == "solution" for record, _ in contents.batch.records):
-            _elsewhere(path)
+        _try_elsewhere(contents)
     except (
         zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, LookupError, RecursionError, OSError,
         NotImplementedError, EOFError,
@@ -204,8 +231,26 @@ def _is_pattern(reference: str) -> bool:
     return any(sign in reference for sign in "*?[")
 
 
+def _refuse_too_much(members: Mapping[str, bytes]) -> None:
+    """What would not be read again is not written."""
+    size, told = sum(map(len, members.values())), len(members[MANIFEST])
+    if len(members) > MOST_MEMBERS or size > LARGEST_TOTAL or told > LARGEST_MANIFEST:
+        raise UsageError(
+            f"This is too much for one pack: {len(members)} files, {size / 2**20:.0f} MB.",
+            why=f"At most {MOST_MEMBERS} files and {LARGEST_TOTAL / 2**20:.0f} MB are read again.",
+            todo="Write several packs, with patterns of names such as 'digits/*'.",
+        )
+
+
 def _write(path: Path, members: Mapping[str, bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(path, members)
+    except OSError as error:
+        raise disk.cannot_write("The pack", path.parent, error) from error
+
+
+def _write_whole(path: Path, members: Mapping[str, bytes]) -> None:
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -306,7 +351,7 @@ def _check_records(contents: Contents) -> None:
         golden = (card.golden,) if card.golden else ()
         for digest in (*record.weights, *golden):
             if digest not in contents.blobs:
-                raise ValueError(f"the record {record.id[:12]} lacks the blob {str(digest)[:12]}")
+                raise ValueError(f"the record {record.id[:SHORT]} lacks the blob {str(digest)[:12]}")
             Weights.from_bytes(contents.blobs[digest])
         needed.update((*record.weights, *golden))
     if set(contents.blobs) != needed:
@@ -324,53 +369,79 @@ def _check_records(contents: Contents) -> None:
     for text in _texts(contents.batch):
         if len(text) > LONGEST_TEXT or CONTROL.search(text):
             raise ValueError("it holds control characters, or a text without end, where a name should be")
-    stray = [edge for edge in contents.batch.edges if not {edge.child, edge.parent} <= ids]
-    if stray or not all(
-        isinstance(value, str) for edge in contents.batch.edges for value in vars(edge).values()
-    ):
-        raise ValueError("an edge leads out of the pack")
+    for text in _written(contents.batch):
+        if CONTROL.search(text.replace("\n", "")):
+            raise ValueError("it holds control characters in a program or a type")
+    for edge in contents.batch.edges:
+        if not {edge.child, edge.parent} <= ids or edge.relation not in RELATIONS:
+            raise ValueError("an edge leads out of the pack, or says nothing that is known")
 
 
 def _texts(batch: Batch) -> Iterator[str]:
     """Everything in a pack that will be shown to people, apart from programs and types."""
     for told in (*batch.evidence, *batch.tasks, *(card for _, card in batch.records)):
-        yield from (value for value in told.to_json().values() if isinstance(value, str))
+        types = TYPES if isinstance(told, Learnt) else ()
+        yield from (
+            value for name, value in told.to_json().items() if isinstance(value, str) and name not in types
+        )
 
 
-def _elsewhere(path: str | Path) -> None:
-    """Builds the models of a pack in a process of its own, with bounds of memory and time: whatever their weights do to
-    the libraries that read them, they do it there.
+def _written(batch: Batch) -> Iterator[str]:
+    """The programs and types in a pack."""
+    for told in (*batch.tasks, *(record for record, _ in batch.records)):
+        yield from (told.input, told.output)
+    yield from (record.source for record, _ in batch.records)
+
+
+def _try_elsewhere(contents: Contents) -> None:
+    """Tries what has weights in a process of its own, one after another, with bounds of memory and time: whatever weights
+    do to the libraries that read them, they do it there.
 
     Raises:
         WorkerError: one of them is not what it claims to be, or did not end well.
     """
+    tried = [(record, card) for record, card in contents.batch.records if record.kind in TRIED]
+    if not tried:
+        return
     with Processes(1, memory=REPLAY_BYTES) as executor:
-        future = executor.submit(Job("perennial.library.pack:replay", {"path": str(path)}, REPLAY_SECONDS))
-        while not future.done:
-            executor.wait(0.5)
-        future.result()
+        for record, card in tried:
+            job = Job("perennial.library.pack:check", told_of(record, card, contents.blobs), REPLAY_SECONDS)
+            future = executor.submit(job)
+            while not future.done:
+                executor.wait(0.5)
+            future.result()
 
 
-def replay(shared: None, path: str) -> None:
-    """Lets every model of a pack say its golden outputs.
+def told_of(record: Record, card: Card, blobs: Mapping[str, bytes]) -> dict[str, Any]:
+    """What `check` needs of a pack to try one record of it."""
+    golden = (card.golden,) if card.golden else ()
+    needed = {digest: blobs[digest] for digest in (record.id, *record.weights, *golden)}
+    return {"record": record.id, "golden": card.golden, "blobs": needed}
+
+
+def check(shared: None, record: str, golden: str, blobs: Mapping[str, bytes]) -> None:
+    """A model is built, which is bounded by its types, and says its golden outputs; the weights of a part of a network, which
+    later tasks of images ask, are what its types say.
 
     Raises:
-        ValueError, PerennialError: one does not, or is too large to be asked.
+        ValueError, PerennialError: it is not so, or it is too large to be tried.
     """
-    contents = _contents(_members(Path(path)))
-    for record, card in contents.batch.records:
-        if record.kind == "solution":
-            _check_solution(record, card, contents.blobs)
+    told = Record.from_bytes(blobs[record])
+    if told.kind == "solution":
+        _check_solution(told, golden, blobs)
+    elif told.weights and isinstance(parse_type(told.input), Image):
+        part = features.Part(told.id, told.id[:SHORT], told.source, blobs[told.weights[0]])
+        features.check(part, parse_type(told.input))
 
 
-def _check_solution(record: Record, card: Card, blobs: Mapping[str, bytes]) -> None:
-    """A model is built, which is bounded by its types, and says its golden outputs."""
+def _check_solution(record: Record, golden: str, blobs: Mapping[str, bytes]) -> None:
+    if not golden:
+        raise ValueError(f"the model {record.id[:SHORT]} comes without golden outputs")
     model = model_of(record, blobs.__getitem__)
     if model.codec.batched and (heads(model.program) or reused_parts(model.program)):
         cost = cost_of(model.program, (model.codec.input_type,), model.codec.output_type)
         if broken := LARGEST_NETWORK.broken_by(cost):
-            raise ValueError(f"the network in {record.id[:12]} is too large: {broken}")
-    if card.golden:
-        _, apart = difference(model, blobs[card.golden])
-        if apart > CLOSE:
-            raise ValueError(f"the model {record.id[:12]} does not say its golden outputs")
+            raise ValueError(f"the network in {record.id[:SHORT]} is too large: {broken}")
+    _, apart = difference(model, blobs[golden])
+    if apart > CLOSE:
+        raise ValueError(f"the model {record.id[:SHORT]} does not say its golden outputs")

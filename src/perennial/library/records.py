@@ -146,7 +146,6 @@ class Card(Told):
         task: fingerprint of the task it was learnt on.
         golden: digest of the blob with inputs and the outputs that it must always give for them; empty without.
         licence: of the record, as SPDX writes it; empty when nobody said.
-        data_licence: of the data it was learnt from.
         made_with: versions, backend and machine.
         recipe: seed, seconds, trials and settings that led to it.
     """
@@ -156,7 +155,6 @@ class Card(Told):
     task: str = ""
     golden: str = ""
     licence: str = ""
-    data_licence: str = ""
     made_with: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
@@ -292,12 +290,13 @@ def split_name(name: str) -> tuple[str, int | None]:
 
 
 def name_part(text: str) -> str:
-    """Any text as one part of a name.
+    """Any text as one part of a name; of a text without letters that a name may have, a few digits of its hash.
 
-    >>> name_part("Straße & Co. (2024)")
-    'stra-e-co-2024'
+    >>> name_part("Straße & Co. (2024)"), name_part("Продажи")
+    ('stra-e-co-2024', 'task-355eef19')
     """
-    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")[:64] or "unnamed"
+    part = re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")[:64]
+    return part or f"task-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def canonical(told: Any) -> bytes:

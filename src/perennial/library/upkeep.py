@@ -16,6 +16,7 @@ from perennial.library.records import SHORT, Header, Record
 
 GRACE_SECONDS = 24 * 3600.0
 """What is younger is never swept: another process may be about to name it."""
+GONE = "A blob that a record needs is gone."
 
 
 @dataclass(frozen=True)
@@ -68,29 +69,29 @@ def verify(library: Library, sample: int | None = None, seed: int = 0) -> Verifi
     for (base, version), id in names.items():
         if id not in known and store.header(id) is None:
             problems.append(Problem("A name points to a record that is gone.", id, (f"{base}@{version}",)))
-    sound, blobs = set(), 0
+    sound, damaged = set(), {}
     for blob in store.blobs():
-        blobs += 1
         try:
             store.get(blob.digest)
             sound.add(blob.digest)
         except PerennialError as error:
-            problems.append(Problem(error.what, blob.digest))
+            damaged[blob.digest] = error.what
     needed: set[str] = set()
     for header in headers:
         needed.update(header.blobs)
         lost = [digest for digest in header.blobs if digest not in sound and not _is_there(library, digest)]
         told = needs.get(header.id, (header.id[:SHORT],))
-        problems += [
-            Problem("A blob that a record needs is gone or damaged.", digest, told) for digest in lost
-        ]
+        problems += [Problem(damaged.get(digest, GONE), digest, told) for digest in lost]
         if not lost and (what := _disagreement(library, header)):
             problems.append(Problem(what, header.id, told))
+    problems += [Problem(what, digest) for digest, what in damaged.items() if digest not in needed]
     whole = (header for header in headers if all(digest in sound for digest in header.blobs))
     again = replays(library, whole, sample, seed)
     problems += [Problem(what, header.id, needs.get(header.id, ())) for header, _, what in again if what]
     exact = sum(same for _, same, _ in again)
-    return Verified(len(headers), blobs, len(again), exact, tuple(problems), len(sound - needed))
+    return Verified(
+        len(headers), len(sound) + len(damaged), len(again), exact, tuple(problems), len(sound - needed)
+    )
 
 
 def replays(
@@ -187,3 +188,5 @@ def _replayed(library: Library, header: Header) -> tuple[bool, str]:
         return replayed(**replay_of(library, header))
     except PerennialError as error:
         return False, error.what
+    except Exception as error:  # whatever stops a model from answering is what was asked for
+        return False, f"A model cannot be asked any more: {type(error).__name__}: {error}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from perennial.lang.ops import State
-from perennial.library.pack import MANIFEST
+from perennial.library.pack import MANIFEST, MOST_MEMBERS
 from perennial.library.records import canonical
 from perennial.weights import Weights
 
@@ -141,6 +141,19 @@ def _golden_of_others(parts: Members) -> Members:
     return _manifest_changed(parts, change)
 
 
+def _without_golden(parts: Members) -> Members:
+    golden = [
+        each["card"]["golden"] for each in json.loads(parts[MANIFEST])["records"] if each["card"]["golden"]
+    ]
+
+    def change(told):
+        for each in told["records"]:
+            each["card"]["golden"] = ""
+
+    kept = {name: data for name, data in parts.items() if name[6:] not in golden}
+    return listed(_manifest_changed(kept, change))
+
+
 def _booster_changed(parts: Members, name: str, value: str) -> Members:
     """The weights of the table's model as a booster, one array of which leads nowhere."""
 
@@ -205,7 +218,9 @@ ATTACKS: dict[str, Callable[[Path, Members], Path]] = {
     "compressed members": lambda p, m: written(p, m, compression=zipfile.ZIP_DEFLATED),
     "a size that is a lie": _lying_about_size,
     "an encrypted member": _encrypted,
-    "ten thousand members and more": lambda p, m: written(p, {**m, **{f"blobs/{n:064x}": b"" for n in range(10_001)}}),
+    "more members than are read": lambda p, m: written(
+        p, {**m, **{f"blobs/{n:064x}": b"" for n in range(MOST_MEMBERS + 1)}}
+    ),
     "a member twice": lambda p, m: written(p, m, more=[(MANIFEST, m[MANIFEST])]),
     "a wrong hash": lambda p, m: written(p, listed({**m, "blobs/" + "a" * 64: b"x"})),
     "a blob that is not listed": lambda p, m: written(p, {**m, "blobs/" + hashlib.sha256(b"x").hexdigest(): b"x"}),
@@ -263,7 +278,14 @@ ATTACKS: dict[str, Callable[[Path, Members], Path]] = {
     "a name that commands the terminal": lambda p, m: written(
         p, _manifest_changed(m, lambda t: t["tasks"][0].update(name="\x1b]0;owned\x07"))
     ),
+    "an edge that commands the terminal": lambda p, m: written(
+        p, _manifest_changed(m, lambda t: t["edges"].append([t["records"][0]["id"], t["records"][1]["id"], "\x1b[2J"]))
+    ),
+    "a program that commands the terminal": lambda p, m: written(
+        p, _record_changed(m, "solution", source=lambda source: f"{source}  # \x1b[2J")
+    ),
     "golden outputs of another model": lambda p, m: written(p, _golden_of_others(m)),
+    "a model without golden outputs": lambda p, m: written(p, _without_golden(m)),
     "a text file": _text_file,
     "an empty file": _empty_file,
     "half a pack": _half,
