@@ -145,7 +145,7 @@ def test_blobs_that_nothing_needs_are_counted_and_no_problem(place, said):
 def test_a_pack_carries_what_a_name_was_made_from_and_its_licence(place, said, tmp_path):
     assert json.loads(said("pack", "p.pern", "--names", "eyes/*", "--json").out) == {
         "pack": "p.pern", "names": ["eyes/solution@1"],
-        "records": sorted([module(2).id, module(3).id]),
+        "records": sorted([module(2).id, module(3).id]), "keeps_rows": [],
     }  # fmt: skip
     other = tmp_path / "other"
     assert "licence 'none'" in said("unpack", "p.pern", "--licence", "MIT", "--library", other, code=2).err
@@ -163,6 +163,16 @@ def test_a_pack_gives_a_licence_to_what_has_none(place, said, tmp_path):
         assert sorted(header.card.licence for header in library.walk()) == ["CC0-1.0"] * 3 + ["MIT"]
     with Library(place) as library:
         assert sum(header.card.licence == "" for header in library.walk()) == 3, "here nothing is changed"
+
+
+def test_who_packs_is_told_of_words_that_keep_rows(place, said):
+    with Library(place) as library:
+        near = Record(
+            "module", "lambda row: k_nearest(standardise(impute(numbers(row))))", "Record[a=Real]", "Dist[2]"
+        )
+        library.add(near, Card(5.0), name="near/solution")
+    assert "kept by k_nearest" in said("pack", "p.pern").out
+    assert "kept by" not in said("pack", "q.pern", "hands/*").out
 
 
 def test_a_pack_that_is_refused_makes_no_library(place, said, tmp_path):

@@ -204,6 +204,8 @@ def pack(
     licence
         Under which they are given away (SPDX name), where a record says none itself.
     """
+    from dataclasses import asdict
+
     from perennial.library.pack import pack as write
     from perennial.modalities.base import counted
 
@@ -212,7 +214,9 @@ def pack(
     text = (
         f"{counted(len(packed.names), 'name')} and {counted(len(packed.records), 'record')} written to {file}"
     )
-    return answer({"pack": file, "names": packed.names, "records": packed.records}, json, text)
+    if packed.keeps_rows:
+        text += f"\nrows that were learnt from are in it, scaled, kept by {', '.join(packed.keeps_rows)}"
+    return answer({"pack": file, **asdict(packed)}, json, text)
 
 
 @app.command

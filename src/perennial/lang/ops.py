@@ -326,10 +326,12 @@ class Learner(Op):
     """A word that fits itself from columns and keeps what it learnt in a `State`.
 
     Rows convention: inputs and target hold the training rows first, then the validation rows, and
-    `context.train_rows` says how many are training rows. Only those may be learnt from.
+    `context.train_rows` says how many are training rows. Only those may be learnt from. `keeps_rows` says whether the
+    state holds rows that it has learnt from, which matters to who gives it away.
     """
 
     fits = True
+    keeps_rows = False
 
     @abstractmethod
     def fit(self, inputs: tuple, target: Any, context: FitContext, **parameters: Any) -> State:

@@ -24,7 +24,7 @@ from typing import Any
 from perennial.compiler import heads, reused_parts
 from perennial.errors import DamagedFile, PerennialError, UsageError, WorkerError
 from perennial.executors import Job, Processes
-from perennial.lang import Image, parse, parse_type
+from perennial.lang import Call, Image, parse, parse_type
 from perennial.library import features
 from perennial.library.base import reachable
 from perennial.library.golden import CLOSE, difference
@@ -64,10 +64,12 @@ class Packed:
     Args:
         names: with their versions.
         records: ids of all records, those that the named ones were made from among them.
+        keeps_rows: words in their programs whose states hold rows that they have learnt from.
     """
 
     names: tuple[str, ...]
     records: tuple[str, ...]
+    keeps_rows: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,10 @@ def pack(library: Library, references: Sequence[str], path: str | Path, licence:
     members = {MANIFEST: canonical(manifest)} | {f"blobs/{digest}": files[digest] for digest in sorted(files)}
     _refuse_too_much(members)
     _write(Path(path), members)
-    return Packed(tuple(f"{base}@{version}" for base, version, _ in names), tuple(headers))
+    sources = (Record.from_bytes(files[id]).source for id in headers)
+    keeps_rows = {word for source in sources for word in _words_that_keep_rows(source)}
+    named = tuple(f"{base}@{version}" for base, version, _ in names)
+    return Packed(named, tuple(headers), tuple(sorted(keeps_rows)))
 
 
 def unpack(library: Library, path: str | Path, licences: Iterable[str] | None = None) -> list[str]:
@@ -225,6 +230,11 @@ def _matching(library: Library, references: Sequence[str]) -> list[tuple[str, in
             found = {entry for entry in known if entry[2] == id}
         chosen |= found
     return sorted(chosen)
+
+
+def _words_that_keep_rows(source: str) -> set[str]:
+    words = (node.function for node in parse(source, vocabulary()).walk() if isinstance(node, Call))
+    return {word.name for word in words if getattr(word, "keeps_rows", False)}
 
 
 def _is_pattern(reference: str) -> bool:

@@ -290,6 +290,7 @@ class KernelFeatures(Learner):
     """
 
     name, doc = "kernel_features", "Features whose inner products approximate a Gaussian kernel."
+    keeps_rows = True
     parameters = MappingProxyType(
         {
             "landmarks": Parameter(

@@ -31,6 +31,7 @@ __all__ = ["check_encoder", "check_learner", "easy_target", "records_of", "round
 
 ROWS, TRAIN, WIDTH = 260, 200, 5
 LONGEST_OVERRUN = 5.0
+NEAR = 0.1
 OUTPUTS = (Dist(2), Dist(3), Real, Tensor(2), Marginals(3))
 
 
@@ -50,6 +51,7 @@ def check_learner(word: Learner, *, missing: bool, stops_early: bool = False, **
     for output in OUTPUTS:
         values, target = table(missing=missing), easy_target(output)
         fitted = word.fit((values,), target, _context(output), **parameters)
+        _check_rows_kept(word, fitted, values)
         predicted = word.call(values, state=fitted, **parameters)
         _check_prediction(word, output, predicted, ROWS)
         _check_same(word, values, target, output, fitted, predicted, parameters)
@@ -93,6 +95,7 @@ def check_encoder(
         f"{word.name}: fit_call must treat validation rows as call does."
     )
     assert all(map(_equal_values, before, inputs)), f"{word.name} changed its arguments."
+    _check_rows_kept(word, state, inputs[0])
     again = word.fit(inputs, target, _context(output, types), **parameters)
     assert _same_state(state, again), f"{word.name}: the same seed must give the same state."
     stored = word.call(*inputs, state=round_trip(state), **parameters)
@@ -162,6 +165,25 @@ def _check_prediction(word: Learner, output: Type, predicted: Any, rows: int) ->
         assert ((predicted >= 0) & (predicted <= 1)).all(), f"{word.name}: probabilities are between 0 and 1."
     if output.name == "Dist":
         assert np.allclose(predicted.sum(axis=1), 1.0), f"{word.name}: the classes of a row sum to 1."
+
+
+def _check_rows_kept(word: Learner, state: State, values: Any) -> None:
+    """Rows are found again in any order, scaled or in few bits."""
+    if not isinstance(values, np.ndarray) or values.ndim != 2:
+        return
+    whole = np.isfinite(values).all(axis=0)
+    known, found = _scaled(values[:TRAIN, whole]), False
+    for array in state.arrays.values():
+        if array.shape == (TRAIN, values.shape[1]) and array.std(axis=0).all():
+            nearest = [np.abs(known - row).max(axis=1).min() for row in _scaled(array[:, whole])]
+            found = found or np.median(nearest) < NEAR
+    assert word.keeps_rows == found, (
+        f"{word.name}: `keeps_rows` is {word.keeps_rows}, and its state {'holds' if found else 'does not hold'} the training rows."
+    )
+
+
+def _scaled(rows: np.ndarray) -> np.ndarray:
+    return (rows - rows.mean(axis=0)) / rows.std(axis=0)
 
 
 def _check_same(word, values, target, output, fitted, predicted, parameters) -> None:

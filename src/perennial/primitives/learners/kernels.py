@@ -43,6 +43,7 @@ class KernelRidge(Predictor):
     """
 
     name, doc = "kernel_ridge", "Least squares on Gaussian closeness to landmarks."
+    keeps_rows = True
     cost = 2.0
     parameters = MappingProxyType(
         {

@@ -26,6 +26,7 @@ class KNearest(Predictor):
     """
 
     name, doc = "k_nearest", "The mean over the closest training rows."
+    keeps_rows = True
     parameters = MappingProxyType(
         {
             "neighbours": Parameter(15, low=1, high=200, log=True, doc="closest training rows"),
