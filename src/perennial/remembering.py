@@ -285,23 +285,23 @@ def ask_older(library: Library, study: Study, solution: str) -> None:
         order = np.random.default_rng(study.seed + len(names)).permutation(sorted(names))[:OLDER_ASKED]
         found = (library.store.header(str(record)) for record in order)
         headers = [header for header in found if header is not None and header.card.golden]
-        told = [replay_of(library, header) for header in headers]
+        told = [replay_of(header, library.store.get) for header in headers]
     except PerennialError as error:
         _tell_replay(study, f"an older model of the library cannot be asked again: {error.what}")
         return
     answers = study.attempts("replay", told, max(1.0, min(OLDER_SECONDS, study.clock.left)))
-    said = {}
+    said = []
     for header, answer in zip(headers, answers, strict=True):
         if isinstance(answer, WorkerError):
             if answer.status not in TOO_MUCH:
                 text = f"{names[header.id]} of the library cannot be asked any more: {answer.what}"
                 _tell_replay(study, text, record=header.id)
             continue
-        said[header.id] = answer
+        said.append(answer)
         if answer[1]:
             _tell_replay(study, f"{names[header.id]} of the library: {answer[1]}", record=header.id)
     if said:
-        exact = sum(same for same, _ in said.values())
+        exact = sum(same for same, _ in said)
         _tell_replay(
             study,
             f"{counted(len(said), 'older model')} of the library asked again: {exact} the same bit for bit",

@@ -14,9 +14,9 @@ from perennial.lang import Lambda, call, parse, to_source
 from perennial.lang.ops import State
 from perennial.library import Card, Library, Record
 from perennial.library.features import Part, part_of, with_parts
-from perennial.library.pack import check, inspect, pack, told_of, unpack
-from perennial.library.records import Batch
-from perennial.library.upkeep import verify
+from perennial.library.pack import check, inspect, pack, unpack
+from perennial.library.records import Batch, Header
+from perennial.library.upkeep import replay_of, verify
 from perennial.metrics import resolve
 from perennial.model import Model
 from perennial.primitives import vocabulary
@@ -83,6 +83,7 @@ def test_licences_can_be_demanded(packed, tmp_path):
             unpack(other, packed, ["MIT"])
         assert list(other.walk()) == []
         assert len(unpack(other, packed, ["MIT", ""])) == 3
+        assert len(unpack(other, packed, iter(["MIT", ""]))) == 3, "an iterator is asked once"
 
 
 # -- packs from strangers ----------------------------------------------------------------------------------------------
@@ -190,4 +191,4 @@ def test_a_network_larger_than_its_bounds_is_refused_before_it_is_built(tmp_path
     monkeypatch.setattr("perennial.library.pack.LARGEST_NETWORK", Limits(parameters=10))
     monkeypatch.setattr(compiler.Compiled, "build", lambda *_, **__: pytest.fail("it was built"))
     with pytest.raises(ValueError, match="too large: it has .* parameters"):
-        check(None, **told_of(record, card, contents.blobs))
+        check(None, **replay_of(Header.of(record, card), contents.blobs.__getitem__))

@@ -251,9 +251,11 @@ def _table(rows: list[dict[str, Any]]) -> str:
 def _opened(place: str | None, new: bool = False) -> Iterator[Library]:
     """The library of a folder; only what adds to it may make a new one."""
     from perennial.library import Library, default_place
+    from perennial.storages.sqlite import BLOBS, disk
 
     folder = Path(place).expanduser() if place else default_place()
-    if not new and not any(os.path.exists(folder / part) for part in ("index.db", "snapshots", "blobs")):
+    parts = (disk.DATABASES["library"], disk.SNAPSHOTS, BLOBS)
+    if not new and not any(os.path.exists(folder / part) for part in parts):
         raise UsageError(
             "There is no library here.",
             where=str(folder),

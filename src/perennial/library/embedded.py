@@ -266,7 +266,7 @@ class Embedded(Store):
     def _refuse_missing(self, batch: Batch) -> None:
         """Under the lock that a sweep takes: what is named must be there."""
         for record, card in batch.records:
-            for digest in (record.id, *record.weights, *((card.golden,) if card.golden else ())):
+            for digest in Header.of(record, card).blobs:
                 if not self._path(digest).exists():
                     raise StoreError(
                         f"A record names the blob {digest[:12]}, which is not in the library.",

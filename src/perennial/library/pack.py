@@ -19,7 +19,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from perennial.compiler import heads, reused_parts
 from perennial.errors import DamagedFile, PerennialError, UsageError, WorkerError
@@ -37,11 +36,13 @@ from perennial.library.records import (
     Card,
     Edge,
     Evidence,
+    Header,
     Learnt,
     Record,
     canonical,
     split_name,
 )
+from perennial.library.upkeep import replay_of
 from perennial.primitives import vocabulary
 from perennial.spaces.limits import Limits, cost_of
 from perennial.storages.sqlite import disk
@@ -52,7 +53,7 @@ MANIFEST = "manifest.json"
 LARGEST_MANIFEST, LARGEST_TOTAL, MOST_MEMBERS = 64 * 2**20, 4 * 2**30, 100_000
 LARGEST_NETWORK = Limits(parameters=1e9, flops=1e12, activations=1e9)
 LONGEST_TEXT, CONTROL = 100_000, re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-TYPES, TRIED = ("input", "output"), ("solution", "module")
+TYPES = ("input", "output")
 REPLAY_BYTES, REPLAY_SECONDS = 4 * 2**30, 600.0
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -183,9 +184,9 @@ def inspect(path: str | Path, licences: Iterable[str] | None = None) -> Contents
         DamagedFile: it is no pack, or something in it is not what it claims to be.
         UsageError: a record has another licence.
     """
-    contents = _sound(path)
-    for record, card in contents.batch.records if licences is not None else ():
-        if card.licence not in (allowed := set(licences)):
+    contents, allowed = _sound(path), None if licences is None else set(licences)
+    for record, card in contents.batch.records:
+        if allowed is not None and card.licence not in allowed:
             raise UsageError(
                 f"A record in the pack has the licence {card.licence or 'none'!r}.",
                 where=f"{path}: {record.id[:SHORT]}",
@@ -358,12 +359,12 @@ def _check_records(contents: Contents) -> None:
     for record, card in contents.batch.records:
         parse(record.source, vocabulary())
         parse_type(record.input), parse_type(record.output)
-        golden = (card.golden,) if card.golden else ()
-        for digest in (*record.weights, *golden):
+        _, *others = Header.of(record, card).blobs
+        for digest in others:
             if digest not in contents.blobs:
                 raise ValueError(f"the record {record.id[:SHORT]} lacks the blob {str(digest)[:12]}")
             Weights.from_bytes(contents.blobs[digest])
-        needed.update((*record.weights, *golden))
+        needed.update(others)
     if set(contents.blobs) != needed:
         raise ValueError("it holds blobs that no record needs")
     for base, id in contents.names:
@@ -410,23 +411,20 @@ def _try_elsewhere(contents: Contents) -> None:
     Raises:
         WorkerError: one of them is not what it claims to be, or did not end well.
     """
-    tried = [(record, card) for record, card in contents.batch.records if record.kind in TRIED]
+    headers = [Header.of(record, card) for record, card in contents.batch.records]
+    tried = [
+        header for header in headers
+        if header.kind == "solution" or header.kind == "module" and header.weights
+    ]  # fmt: skip
     if not tried:
         return
     with Processes(1, memory=REPLAY_BYTES) as executor:
-        for record, card in tried:
-            job = Job("perennial.library.pack:check", told_of(record, card, contents.blobs), REPLAY_SECONDS)
-            future = executor.submit(job)
+        for header in tried:
+            told = replay_of(header, contents.blobs.__getitem__)
+            future = executor.submit(Job("perennial.library.pack:check", told, REPLAY_SECONDS))
             while not future.done:
                 executor.wait(0.5)
             future.result()
-
-
-def told_of(record: Record, card: Card, blobs: Mapping[str, bytes]) -> dict[str, Any]:
-    """What `check` needs of a pack to try one record of it."""
-    golden = (card.golden,) if card.golden else ()
-    needed = {digest: blobs[digest] for digest in (record.id, *record.weights, *golden)}
-    return {"record": record.id, "golden": card.golden, "blobs": needed}
 
 
 def check(shared: None, record: str, golden: str, blobs: Mapping[str, bytes]) -> None:

@@ -77,10 +77,8 @@ def suggest(library: Library, task: Task, space: Space) -> list[Suggestion]:
     names = {id: f"{base}@{version}" for (base, version), id in library.store.names().items()}
     ranked = [_recipes(library, learnt, distance, space, names) for distance, learnt in near]
     found: dict[Genotype, Suggestion] = {}
-    for place in range(max(map(len, ranked))):
-        for recipes in ranked:
-            if place < len(recipes):
-                found.setdefault(recipes[place].genotype, recipes[place])
+    for each in _in_turn(ranked):
+        found.setdefault(each.genotype, each)
     return list(found.values())[: count(library.store.evidence())]
 
 
@@ -152,7 +150,7 @@ def _recipes(
     """The recipes of one task that this space can express, the best first."""
     proofs = [each for each in library.store.evidence(task=learnt.fingerprint) if _tells(each)]
     best: dict[str, Evidence] = {}
-    for each in _in_turn(proofs, learnt.metric):
+    for each in _in_turn(_by_metric(proofs, learnt.metric)):
         best.setdefault(each.record, each)
     suggestions = []
     for id, proof in best.items():
@@ -186,19 +184,23 @@ def _tells(evidence: Evidence) -> bool:
     return evidence.role == RECIPE and evidence.value is not None and evidence.metric in METRICS
 
 
-def _in_turn(proofs: Sequence[Evidence], first: str) -> list[Evidence]:
-    """The best by each metric, then the second by each: what two metrics measured cannot be compared.
+def _in_turn(piles: Sequence[Sequence[Any]]) -> list[Any]:
+    """The first of each, then the second of each."""
+    return [each for turn in zip_longest(*piles) for each in turn if each is not None]
+
+
+def _by_metric(proofs: Sequence[Evidence], first: str) -> list[list[Evidence]]:
+    """The best first, for each metric by itself: what two metrics measured cannot be compared.
 
     Args:
         proofs: of one task.
         first: the metric that comes first.
     """
     metrics = sorted({each.metric for each in proofs}, key=lambda metric: (metric != first, metric))
-    piles = [
+    return [
         sorted((each for each in proofs if each.metric == metric), key=_score, reverse=True)
         for metric in metrics
     ]
-    return [each for turn in zip_longest(*piles) for each in turn if each is not None]
 
 
 def _score(evidence: Evidence) -> float:

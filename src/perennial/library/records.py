@@ -248,6 +248,11 @@ class Header:
     weights: tuple[str, ...]
     card: Card
 
+    @staticmethod
+    def of(record: Record, card: Card) -> Header:
+        """What the index says of a record with this card."""
+        return Header(record.id, record.kind, record.input, record.output, record.weights, card)
+
     @property
     def blobs(self) -> tuple[str, ...]:
         """Everything that must be there for the record to be whole."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,14 +109,14 @@ def replays(
     return [(header, *_replayed(library, header)) for header in _chosen(headers, sample, seed)]
 
 
-def replay_of(library: Library, header: Header) -> dict[str, Any]:
-    """What `replayed` needs, so that a worker, which has no library, can do it.
+def replay_of(header: Header, blob: Callable[[str], bytes]) -> dict[str, Any]:
+    """What a worker, which has no library, needs to replay a record.
 
-    Raises:
-        StoreError: a blob is gone or damaged.
+    Args:
+        header: of the record.
+        blob: gives the bytes of a digest, and raises what it raises where they are gone or damaged.
     """
-    needed = (header.id, *header.weights, header.card.golden)
-    blobs = {digest: library.store.get(digest) for digest in needed}
+    blobs = {digest: blob(digest) for digest in header.blobs}
     return {"record": header.id, "golden": header.card.golden, "blobs": blobs}
 
 
@@ -185,7 +185,7 @@ def _chosen(headers: Iterable[Header], sample: int | None, seed: int) -> list[He
 def _replayed(library: Library, header: Header) -> tuple[bool, str]:
     """Whether a model says the same bit for bit, and what is wrong when it says something else."""
     try:
-        return replayed(**replay_of(library, header))
+        return replayed(**replay_of(header, library.store.get))
     except PerennialError as error:
         return False, error.what
     except Exception as error:  # whatever stops a model from answering is what was asked for
