@@ -77,3 +77,18 @@ def test_row_59_what_is_no_regular_file_is_refused_at_once(subject, command, tmp
     (tmp_path / "folder").mkdir()
     done = command("grow", subject, "--time", "5s", cwd=tmp_path, check=3, timeout=30)
     assert done.stderr and [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("~.csv", "no rows"), ("~nobody-is-called-so/x.csv", "There is no such file")]
+)
+def test_row_58_a_tilde_that_is_nobodys_home_is_a_name_like_others(name, hint, command, tmp_path):
+    (tmp_path / "~.csv").write_text("a,b,y\n")
+    done = command("grow", name, "--target", "y", "--time", "5s", "--no-library", cwd=tmp_path, check=3)
+    assert hint in done.stderr and [each.name for each in tmp_path.iterdir()] == ["~.csv"]
+
+
+def test_a_negative_seed_leaves_no_folder_behind(command, tmp_path):
+    (tmp_path / "t.csv").write_text(GOOD)
+    done = command("grow", "t.csv", "--target", "y", "--seed=-1", "--out", "study", cwd=tmp_path, check=2)
+    assert "--seed 0" in done.stderr and [each.name for each in tmp_path.iterdir()] == ["t.csv"]

@@ -1,12 +1,18 @@
 """Files that are not what they seem: one named test per row of the catalogue of bad inputs."""
 
+import bz2
 import gzip
 import os
 import pickle
+import pickletools
 import time
 import unicodedata
 import zipfile
 import zlib
+from argparse import Namespace
+from collections import Counter
+from datetime import date
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -45,6 +51,43 @@ def test_57_a_pickle_is_refused_under_any_name(tmp_path, monkeypatch, protocol, 
     assert not (tmp_path / "exploded").exists()
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(
+    "value",
+    [{}, [[]], set(), b"a", 1j, Counter, Counter("ab"), (Counter, 1), Namespace(a=1), Fraction(1, 2), np.arange(3)]
+    + [date(2024, 2, 29), os.mkdir],
+    ids=str,
+)  # fmt: skip
+def test_57_pickles_of_every_protocol_are_known_by_their_first_bytes(tmp_path, protocol, value):
+    (tmp_path / "data.csv").write_bytes(pickle.dumps(value, protocol))
+    refused(tmp_path / "data.csv", "a Python pickle")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(
+    "value", [Bomb(), {1}, Namespace(a=1), Fraction(1, 2)], ids=["bomb", "set", "own", "pair"]
+)
+def test_57_a_pickle_that_remembers_nothing_is_refused_too(tmp_path, protocol, value):
+    (tmp_path / "data.csv").write_bytes(pickletools.optimize(pickle.dumps(value, protocol)))
+    refused(tmp_path / "data.csv", "a Python pickle")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lqi,rssi,y\n1,2,3\n4,5,6\n", "dq_flag,y\n1,2\n3,4\n", "city\nparis\nquebec\n", "lp1\n1\n2\n",
+        "id\nfoo\np12\n", "country\nfrance\n(unknown)\n", "ORCID,papers,y\n1,2,3\n4,5,6\n", "ARROW1,y\n1,2\n3,4\n",
+        "RIFF,y\n1,2\n3,4\n", "BZh,y\n1,2\n3,4\n", "GIF8,y\n1,2\n3,4\n", "%PDF-files,y\n1,2\n3,4\n",
+        "SQLite format 3,y\n1,2\n3,4\n", "PAR1,PAR2\n1,2\n3,4\n", "RDX2\n1\n2\n",
+    ],
+    ids=lambda text: text.splitlines()[0],
+)  # fmt: skip
+def test_57_text_that_begins_like_another_format_is_a_table(tmp_path, text):
+    (tmp_path / "data.csv").write_text(text)
+    frame = read_table(tmp_path / "data.csv")
+    assert (frame.names, frame.rows) == (tuple(text.splitlines()[0].split(",")), 2)
+
+
 @pytest.mark.parametrize("suffix", [".pkl", ".joblib", ".pt", ".h5", ".PTH", ".pkl.gz", ".keras", ".RData"])
 def test_57_names_of_stored_objects_are_refused_whatever_they_hold(tmp_path, suffix):
     path = tmp_path / f"data{suffix}"
@@ -80,6 +123,11 @@ def test_57_numpy_files_of_objects_are_refused_and_plain_ones_explained(tmp_path
         (b"SQLite format 3\0", "SQLite"),
         (b"\x89PNG\r\n\x1a\n", "PNG"),
         (b"ARROW1\0\0", "Arrow"),
+        (b"ORC\n\x03\0", "ORC"),
+        (b"RIFF$\0\0\0WAVEfmt ", "RIFF"),
+        (b"GIF89a", "GIF"),
+        (bz2.compress(b"a"), "bzip2"),
+        (bz2.compress(b""), "bzip2"),
     ],
 )
 def test_57_other_formats_are_named(tmp_path, content, what):

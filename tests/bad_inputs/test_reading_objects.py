@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from perennial.errors import DataError, UnreadableData, UsageError
-from perennial.modalities.frame_sources import same_length
+from perennial.errors import DataError, UnreadableData
 from perennial.modalities.parquet import read_parquet
 from perennial.modalities.reading import Frame, frame_from, read_table
 
@@ -240,11 +239,6 @@ def test_43_nothing_of_the_given_data_is_changed():
 def test_44_columns_and_targets_of_different_length_are_refused():
     refused({"a": [1, 2], "b": [1]}, "'b' has 1 rows", "'a' has 2")
     refused([[1, 2], [3]], "row 0 has 2", "row 1 has 1")
-    with pytest.raises(DataError, match="3 rows and 2 values"):
-        same_length(frame_from(np.zeros((3, 1))), [1, 2])
-    with pytest.raises(UsageError, match="one value per row"):
-        same_length(frame_from(np.zeros((3, 1))), np.zeros((3, 2)))
-    assert same_length(frame_from(np.zeros((3, 1))), np.ones((3, 1))).shape == (3,)
 
 
 def test_json_lines_and_json_lists_give_the_same_table(tmp_path):

@@ -55,6 +55,16 @@ def test_12_whole_numbers_stay_whole_and_codes_with_leading_zeros_stay_text(writ
     assert frame.column("code").tolist() == ["007", "012"]
 
 
+@pytest.mark.parametrize("quick", [False, True], ids=["careful", "quick"])
+def test_12_columns_that_are_to_stay_as_written_stay_text(write, monkeypatch, quick):
+    if quick:
+        monkeypatch.setattr(csv_text, "IN_MEMORY_BYTES", 0)
+    frame = read_table(write("a,b\n1.50,1.50\n2.00,NA\n"), as_written=["b", "nowhere"])
+    assert frame.column("a").tolist() == [1.5, 2.0]
+    assert frame.column("b").tolist() == ["1.50", None]
+    assert frame.origin["missing_tokens"] == {"b": {"NA": 1}}
+
+
 def test_13_numbers_with_separators_currency_or_percent_stay_text_for_the_sensor(write):
     frame = read_table(write("a;b;c;d\n1,5;1.234,5;€ 5;5%\n2,5;1.000,0;€ 6;6%\n"))
     assert frame.origin["dialect"]["delimiter"] == ";"

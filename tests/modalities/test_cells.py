@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.modalities.cells import MISSING_TOKENS, typed_column
+from perennial.modalities.cells import MISSING_TOKENS, text_column, typed_column
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -98,3 +98,9 @@ def test_a_column_without_rows_is_text():
 def test_equal_words_share_one_string():
     values = typed_column([f"level {row % 2}" for row in range(3)]).values
     assert values[0] is values[2]
+
+
+def test_a_text_column_keeps_what_a_typed_one_would_lose():
+    column = text_column(["1.50", "2.00", " NA ", None, "2024-01-05"])
+    assert column.values.tolist() == ["1.50", "2.00", None, None, "2024-01-05"]
+    assert column.missing_tokens == {"NA": 1}

@@ -173,6 +173,28 @@ def test_texts_are_read_by_the_calendar_of_the_column():
     assert as_list(values_of(month_first, objects("03/04/2024"))) == seconds("2024-03-04")
 
 
+@pytest.mark.parametrize(
+    ("how", "number", "moment"),
+    [
+        ({"epoch": "s"}, "1600000000", "2020-09-13T12:26:40"),
+        ({"epoch": "ms"}, "1600000000000", "2020-09-13T12:26:40"),
+        ({"yyyymmdd": True}, "20240229", "2024-02-29"),
+        ({"excel": True}, "45351", "2024-02-29"),
+    ],
+)
+def test_a_word_among_dates_that_are_numbers_leaves_the_others_as_they_are(how, number, moment):
+    day = column("date", format=how)
+    cells = objects(number, "unknown", "2024-01-05", None)
+    assert as_list(values_of(day, cells)) == seconds(moment, None, "2024-01-05", None)
+    assert as_list(values_of(day, np.array([int(number)]))) == seconds(moment)
+
+
+def test_days_that_were_learnt_as_text_are_the_same_days_as_numbers():
+    day = column("date", format={"calendar": "yyyymmdd"})
+    assert as_list(values_of(day, objects("20240229"))) == seconds("2024-02-29")
+    assert as_list(values_of(day, np.array([20240229.0, np.nan]))) == seconds("2024-02-29", None)
+
+
 # -- categories --------------------------------------------------------------------------------------------------------
 
 LEVELS = ("a", "1", "true", "b ")
@@ -191,6 +213,14 @@ def test_numbers_find_the_levels_that_were_learnt_as_text():
     known = column("category", vocabulary=("1", "2", "2.5"))
     assert values_of(known, np.array([2.0, 2.5, 1.0, np.nan, 7.0])).tolist() == [1, 2, 0, MISSING, UNSEEN]
     assert values_of(known, np.array([2, 1])).tolist() == [1, 0]
+
+
+def test_levels_that_were_learnt_from_typed_cells_are_found_as_they_were_written():
+    known = column("category", vocabulary=("1.5", "2", "2024-01-05T00:00:00.000000", "007"))
+    cells = objects("1.50", " 2.00", "+2", "2024-01-05", "007", "7", "2.000001")
+    assert values_of(known, cells).tolist() == [0, 1, 1, 2, 3, UNSEEN, UNSEEN]
+    written = column("category", vocabulary=("1.50", "2.00", "XL"))
+    assert values_of(written, np.array([2.0, 1.5, 1.0])).tolist() == [1, 0, UNSEEN]
 
 
 def test_new_levels_share_the_code_of_the_rare_ones_where_there_is_one():

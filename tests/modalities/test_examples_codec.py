@@ -1,5 +1,6 @@
 """The codec of a program: arguments and outputs from JSON, tables and Python, by name, by place, by type."""
 
+import datetime
 import json
 import math
 
@@ -239,6 +240,42 @@ def test_a_table_in_parquet_is_read_as_text_too(tmp_path):
     pyarrow.parquet.write_table(pyarrow.table({"a": [1, 2], "b": ["x", None], "out": ["p", None]}), path)
     found = table_examples(path, "out")
     assert (found.inputs, found.outputs, found.unlabelled) == ((("1", "x"),), ("p",), (("2", ""),))
+
+
+@pytest.mark.parametrize(
+    ("text", "inputs", "unlabelled"),
+    [
+        ("x,y\n1,3\n2,5\n3,7\n4,\n,\n", (("1",), ("2",), ("3",)), (("4",), ("",))),
+        ("x,y\n1.50,3\n   \n2.00,\n\n", (("1.50",),), (("2.00",),)),
+        ("x,y\n1.50,3\n1,2,3\n2.00,\n", (("1.50",),), (("2.00",),)),
+    ],
+    ids=["delimiters only", "spaces only", "a bad line"],
+)
+def test_odd_lines_of_a_table_leave_its_other_cells_as_they_were_written(write, text, inputs, unlabelled):
+    found = table_examples(write(text, "x.csv"), "y", ["x"], skip_bad_lines=True)
+    assert (found.inputs, found.unlabelled) == (inputs, unlabelled)
+    assert set(found.outputs) <= {"3", "5", "7"}
+
+
+def test_typed_cells_are_written_plainly_and_missing_ones_wait_to_be_filled(tmp_path, write):
+    pytest.importorskip("pyarrow")
+    import pyarrow
+    import pyarrow.parquet
+
+    moment = datetime.datetime(2024, 1, 5, 7, 30)
+    columns = {
+        "n": [1, None],
+        "r": [2.5, 3.0],
+        "day": [moment.date(), None],
+        "at": [moment, None],
+        "out": [1.0, None],
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "x.parquet")
+    found = table_examples(tmp_path / "x.parquet", "out")
+    assert (found.inputs, found.outputs) == ((("1", "2.5", "2024-01-05", "2024-01-05T07:30:00"),), ("1",))
+    assert found.unlabelled == (("", "3", "", ""),)
+    found = table_examples(write('{"x": 1, "out": 2.5}\n{"x": 2}\n', "x.jsonl"), "out")
+    assert (found.inputs, found.outputs, found.unlabelled) == ((("1",),), ("2.5",), (("2",),))
 
 
 def test_rows_with_blank_lines_between_them_and_delimiters_in_quotes_stay_as_written(tmp_path):

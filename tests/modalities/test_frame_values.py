@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perennial.errors import DataError, UnreadableData, UsageError
-from perennial.modalities.frame_sources import frame_from, same_length
+from perennial.modalities.frame_sources import frame_from
 from perennial.modalities.frames import Frame
 from perennial.modalities.reading import read_table
 from perennial.modalities.values import column_of, is_missing
@@ -179,15 +179,6 @@ def test_what_is_no_table_is_refused_with_what_was_received(data, said):
     with pytest.raises(DataError) as caught:
         frame_from(data)
     assert said in str(caught.value)
-
-
-def test_a_target_beside_its_features_has_one_value_a_row():
-    features = frame_from({"a": [1, 2]})
-    assert same_length(features, [[5], [6]]).tolist() == [5, 6]
-    with pytest.raises(UsageError, match=r"shape \(2, 2\)"):
-        same_length(features, np.zeros((2, 2)))
-    with pytest.raises(DataError, match="2 rows and 3 values"):
-        same_length(features, [1, 2, 3])
 
 
 def test_frames_are_equal_by_names_dtypes_and_values():

@@ -379,7 +379,7 @@ def test_true_values_need_a_word_on_every_image(place):
 
 @pytest.mark.parametrize(("text", "size"), [(None, None), ("64", 64), ("48x64", (48, 64)), ("48×64", (48, 64)), (" 8 X 9 ", (8, 9))])  # fmt: skip
 def test_a_size_is_one_number_or_two(text, size):
-    assert size_of(text) == size and ImageWishes.of_text(text, "pad", True) == ImageWishes(size, "pad", True)
+    assert size_of(text) == size and ImageWishes(size_of(text)).size == size
 
 
 @pytest.mark.parametrize("size", [True, 2.5, (1, 2, 3), (True, 8), (8, 2.0), "64", 3, 1025])

@@ -10,6 +10,7 @@ from perennial.modalities import codec_from_json
 from perennial.modalities.frames import Frame
 from perennial.modalities.reading import frame_from, write_table
 from perennial.modalities.tables import TableSchema, find_target, sense, unlabelled
+from perennial.modalities.tabular import sense_table
 
 ROWS = 60
 GENERATOR = np.random.default_rng(3)
@@ -167,6 +168,75 @@ def test_rows_without_a_usable_target_are_found(columns, missing):
     assert unlabelled(columns).tolist() == missing
 
 
+# -- the same row, whatever the other rows of its file are -------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes the columns `c` and `y` and gives the path."""
+
+    def make(cells, answers=("no", "yes")):
+        answers = [answers[row % len(answers)] for row in range(len(cells))]
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.csv"
+        path.write_text("c;y\n" + "".join(f"{cell};{y}\n" for cell, y in zip(cells, answers, strict=True)))
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("cells", "wish", "value"),
+    [
+        (["987,0", "2.400", "1.234,5"], None, 2400.0),
+        (["1.234", "2.400", "7.000"], "number:,", 2400.0),
+        (["1.5", "2.5", "3.5"], None, 2.5),
+        (["XL", "2.00", "1.50"], None, 1),
+        (["1.50", "2.00", "3.00"], "category", 1),
+        (["1.50", "2.00", "3.00"], "text", "2.00"),
+        (["2024-01-05", "2024-02-06", "2024-03-07"], None, "2024-02-06"),
+        (["05.01.2024", "06.02.2024", "07.03.2024"], None, "2024-02-06"),
+        (["20240105", "20240206", "20240307"], "date", "2024-02-06"),
+        (["20240105", "20240206", "20240307"], "date:yyyymmdd", "2024-02-06"),
+        (["1600000000", "1600086400", "1600172800"], "date", "2020-09-14T12:26:40"),
+        (["45000", "45351", "45400"], "date", "2024-02-29"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_cell_has_the_value_that_was_learnt_beside_whatever_other_rows(file, cells, wish, value):
+    told = sense_table(file(cells * 10), "y", kinds={"c": wish} if wish else None)
+    value = np.datetime64(value, "s") if told.inputs["f0001"].dtype.kind == "M" else value
+    assert told.inputs["f0001"][1] == value
+    for others in ([], ["unknown"], cells):
+        path = file([cells[1], *others])
+        assert told.schema.encode(path)["f0001"][0] == value
+        assert told.schema.encode(told.schema.read(path))["f0001"][0] == value
+
+
+AREAS = [f"{row}.{row:03d},5" for row in range(1, 30)]
+
+
+@pytest.mark.parametrize(
+    ("learnt", "kinds", "problem", "value"),
+    [
+        ([*AREAS, "2.400"], None, "regression", 2400.0),
+        (["1.234", "2.400", "7.000"] * 10, {"y": "number:,"}, "regression", 2400.0),
+        (["XL", "2.400", "1.500"] * 10, None, "multiclass", 1),
+        (["2024-01-05", "2.400"] * 15, None, "binary", 0),
+        (["2024-01-05", "2024-02-05"] * 15, None, "binary", None),
+    ],
+)
+def test_a_target_has_the_value_that_was_learnt_beside_whatever_other_rows(
+    file, learnt, kinds, problem, value
+):
+    words = [f"{row * 1.5}" for row in range(len(learnt))]
+    told = sense_table(
+        file(words, learnt), "y", kinds=kinds, test=file(["0.7", "0.8"], ["2.400"]), allow_overlap=True
+    )
+    assert told.schema.problem == problem
+    assert told.test.target.tolist() == [2 if value is None else value] * 2
+    assert told.schema.encode_target(file(words[:1], learnt[:1])).tolist() == told.target[:1].tolist()
+
+
 # -- the target and the columns that are left --------------------------------------------------------------------------
 
 
@@ -214,6 +284,9 @@ def test_a_word_on_the_target_decides_the_problem():
     assert sense(frame, "y")[0].problem == "multiclass"
     assert sense(frame, "y", {"y": "number"})[0].problem == "regression"
     assert sense(frame, "y", {"y": "category"})[0].problem == "multiclass"
+    written = frame_from({"a": GENERATOR.normal(size=ROWS), "y": ["1.234", "2.400", "7.000"] * 20})
+    schema, _ = sense(written, "y", {"y": "number:,"})
+    assert (schema.problem, schema.target.marks) == ("regression", (",",))
 
 
 def test_roles_take_columns_out_of_the_features():

@@ -75,14 +75,28 @@ def typed_column(cells: Sequence[str | None]) -> TypedColumn:
     >>> typed_column(["007", "12"]).values
     array(['007', '12'], dtype=object)
     """
-    levels = set(cells)
-    missing = {level for level in levels if level is None or level.strip() in MISSING_TOKENS}
-    present = [level for level in levels if level not in missing]
-    tokens = _count_tokens(cells, missing)
+    missing, present = _levels(cells)
     values = _numbers(cells, present, missing) if present else None
     if values is None and present:
         values = _dates(cells, present, missing)
-    return TypedColumn(_text(cells, present) if values is None else values, tokens)
+    return TypedColumn(_text(cells, present) if values is None else values, _count_tokens(cells, missing))
+
+
+def text_column(cells: Sequence[str | None]) -> TypedColumn:
+    """The very text of each cell, whatever the others are; None where it is a known missing token.
+
+    >>> text_column(["1.50", "NA"]).values
+    array(['1.50', None], dtype=object)
+    """
+    missing, present = _levels(cells)
+    return TypedColumn(_text(cells, present), _count_tokens(cells, missing))
+
+
+def _levels(cells: Sequence[str | None]) -> tuple[set[str | None], list[str]]:
+    """The distinct cells that are missing, and those that are not."""
+    levels = set(cells)
+    missing = {level for level in levels if level is None or level.strip() in MISSING_TOKENS}
+    return missing, [level for level in levels if level not in missing]
 
 
 def _count_tokens(cells: Sequence[str | None], missing: set) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from perennial.modalities.calendars import Calendar
+from perennial.modalities.cells import typed_column
 from perennial.modalities.numerals import Numerals
 from perennial.modalities.values import is_missing
 
@@ -32,6 +33,8 @@ SECONDS_OF = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 EXCEL_ZERO = np.datetime64("1899-12-30T00:00:00", "s")
 SECONDS_PER_DAY = 86_400.0
 MOST_SECONDS = 2.5e11
+NUMBERS_BEGIN = "+-.0123456789"
+NUMBERED_DATES = ("epoch", "excel", "yyyymmdd")
 MISSING, UNSEEN = -1, -2
 
 
@@ -74,6 +77,15 @@ class ColumnSchema:
         return ColumnSchema(
             **{**data, "examples": tuple(data["examples"]), "vocabulary": tuple(data["vocabulary"])}
         )
+
+    @property
+    def as_written(self) -> bool:
+        """Whether its cells in a delimited file are read from their text, one by one.
+
+        A column that is typed as a whole has lost how `2.400` was written. Plain numbers come typed all the same:
+        each is the number that its text is.
+        """
+        return self.kind in ("category", "date", "text") or "mark" in self.format
 
     @property
     def levels(self) -> int:
@@ -176,17 +188,16 @@ def _codes(column: ColumnSchema, levels: Sequence[str | None]) -> list[int]:
 
 
 def _plainly(level: str) -> str:
-    """One spelling for texts that mean the same level.
+    """One spelling for texts that mean the same level, that of `levels_of` for numbers and dates.
 
-    >>> _plainly(" 1.0"), _plainly("TRUE"), _plainly("a ")
-    ('1', 'true', 'a')
+    >>> _plainly(" 1.0"), _plainly("2.50"), _plainly("007"), _plainly("TRUE"), _plainly("a ")
+    ('1', '2.5', '007', 'true', 'a')
     """
     text = level.strip()
     if text.lower() in TRUTH:
         return text.lower()
-    if text[-2:] == ".0" and text[:-2].lstrip("-").isdigit():
-        return text[:-2]
-    return text
+    value = typed_column([text]).values[0] if text[:1] in NUMBERS_BEGIN else None
+    return text if value is None else _text(value)
 
 
 def _text(value: Any) -> str | None:
@@ -220,16 +231,24 @@ def _as_numbers(column: ColumnSchema, cells: np.ndarray) -> np.ndarray:
 def _as_dates(column: ColumnSchema, cells: np.ndarray) -> np.ndarray:
     if cells.dtype.kind == "M":
         return cells.astype("datetime64[s]")
-    if cells.dtype == object:
-        return Calendar(column.format.get("calendar", "year-month-day")).parse(cells.tolist())
-    numbers = cells.astype(np.float64)
-    if column.format.get("yyyymmdd"):
+    if cells.dtype != object:
+        return _dates_of_numbers(column.format, cells.astype(np.float64))
+    texts = cells.tolist()
+    dates = Calendar(column.format.get("calendar", "year-month-day")).parse(texts)
+    if not any(how in column.format for how in NUMBERED_DATES):
+        return dates
+    numbered = _dates_of_numbers(column.format, Numerals(".").parse(texts))
+    return np.where(np.isnat(numbered), dates, numbered)
+
+
+def _dates_of_numbers(how: dict[str, Any], numbers: np.ndarray) -> np.ndarray:
+    if how.get("yyyymmdd") or how.get("calendar") == "yyyymmdd":
         texts = ["" if not np.isfinite(number) else str(int(number)) for number in numbers.tolist()]
         return Calendar("yyyymmdd").parse(texts)
-    if column.format.get("excel"):
+    if how.get("excel"):
         seconds = np.round(numbers * SECONDS_PER_DAY)
         return _from_seconds(seconds + EXCEL_ZERO.astype(np.int64))
-    return _from_seconds(numbers * SECONDS_OF[column.format.get("epoch", "s")])
+    return _from_seconds(numbers * SECONDS_OF[how.get("epoch", "s")])
 
 
 def _from_seconds(seconds: np.ndarray) -> np.ndarray:

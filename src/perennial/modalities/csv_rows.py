@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import csv
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from perennial.errors import DataError, UnreadableData
-from perennial.modalities.cells import TypedColumn, typed_column
+from perennial.modalities.cells import TypedColumn, text_column, typed_column
 from perennial.modalities.csv_dialect import (
     SAMPLE_ROWS,
     Dialect,
@@ -52,6 +53,7 @@ class Wishes:
         skip_bad_lines: leave out rows with too few or too many cells, and count them.
         rows: read only that many data rows from the beginning.
         memory: bytes the frame may take; a larger table is sampled.
+        as_written: columns that stay text, whatever their cells hold.
     """
 
     encoding: str | None = None
@@ -60,6 +62,7 @@ class Wishes:
     skip_bad_lines: bool = False
     rows: int | None = None
     memory: int | None = None
+    as_written: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,9 @@ def read_csv(source: Source, wishes: Wishes) -> Frame:
     dialect = Dialect(checked.encoding, delimiter, header, notes)
     table = None
     if checked.text is None and wishes.rows is None:
-        table = _quick_columns(checked, dialect, len(names), wishes)
+        table = _quick_columns(checked, dialect, names, wishes)
     if table is None:
-        table = _careful_columns(checked, dialect, len(names), wishes)
+        table = _careful_columns(checked, dialect, names, wishes)
     if not len(table.columns[0].values):
         raise DataError(
             "The file has column names but no rows." if header else "The file has no rows.",
@@ -119,6 +122,24 @@ def read_csv(source: Source, wishes: Wishes) -> Frame:
             todo="Check the export; a model needs rows to learn from.",
         )
     return _frame(checked, dialect, names, table)
+
+
+def written_rows(source: Source, dialect: Mapping[str, Any], width: int) -> list[list[str]]:
+    """The data rows of a file that `read_csv` has read, every cell as it was written, missing tokens too.
+
+    Blank lines and rows that do not fit are left out, as `read_csv` leaves them out.
+
+    Args:
+        dialect: from the origin of the frame.
+        width: how many columns the frame has.
+    """
+    checked = check_text(source, find_encoding(source.head, dialect["encoding"], str(source.path)))
+    rows = [
+        row
+        for _, _, row in _parsed(checked.line_iterator(), dialect["delimiter"])
+        if isinstance(row, list) and len(row) == width
+    ]
+    return rows[1:] if dialect["header"] else rows
 
 
 def _frame(checked: CheckedText, dialect: Dialect, names: Sequence[str], table: _Table) -> Frame:
@@ -182,8 +203,9 @@ def _parsed(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, int, li
         csv.field_size_limit(previous_limit)
 
 
-def _careful_columns(checked: CheckedText, dialect: Dialect, width: int, wishes: Wishes) -> _Table:
+def _careful_columns(checked: CheckedText, dialect: Dialect, names: Sequence[str], wishes: Wishes) -> _Table:
     """The columns through the csv module, row by row; every fault is found with its line."""
+    width = len(names)
     step, notes = _sampling(checked.lines, width * CAREFUL_BYTES_PER_CELL, wishes)
     rows, faults, count, header = [], _Faults(), 0, dialect.header
     for begin, end, row in _parsed(checked.line_iterator(), dialect.delimiter):
@@ -208,9 +230,17 @@ def _careful_columns(checked: CheckedText, dialect: Dialect, width: int, wishes:
     if not wishes.skip_bad_lines:
         _refuse_faults(faults, checked, count, width)
     cells = zip(*rows, strict=True) if rows else [[]] * width
-    return _Table(
-        [typed_column(column) for column in cells], count, notes + _fault_notes(faults), faults.lines
-    )
+    return _Table(_columns(names, cells, wishes), count, notes + _fault_notes(faults), faults.lines)
+
+
+def _columns(
+    names: Sequence[str], cells: Iterable[Sequence[str | None]], wishes: Wishes
+) -> list[TypedColumn]:
+    """Each column typed by its own cells, or as text where the caller asked for that."""
+    return [
+        text_column(column) if name in wishes.as_written else typed_column(column)
+        for name, column in zip(names, cells, strict=True)
+    ]
 
 
 def _refuse_unclosed(error: csv.Error, checked: CheckedText, begin: int) -> None:
@@ -289,8 +319,11 @@ def _sampling(rows: int, row_bytes: int, wishes: Wishes) -> tuple[int, tuple[str
     )
 
 
-def _quick_columns(checked: CheckedText, dialect: Dialect, width: int, wishes: Wishes) -> _Table | None:
+def _quick_columns(
+    checked: CheckedText, dialect: Dialect, names: Sequence[str], wishes: Wishes
+) -> _Table | None:
     """The columns through duckdb, or None where the file is not regular enough to be sure of agreement."""
+    width = len(names)
     utf8 = checked.encoding in ("utf-8", "utf-8-sig")
     if not utf8 or not dialect.delimiter.isascii() or width > QUICK_WIDTH:
         return None
@@ -305,7 +338,8 @@ def _quick_columns(checked: CheckedText, dialect: Dialect, width: int, wishes: W
     try:
         if _load(connection, checked.source, dialect.delimiter, width) != rows:
             return None
-        typed = [typed_column(cells) for cells in _cells(connection, width, 1 if dialect.header else 0, step)]
+        cells = _cells(connection, width, 1 if dialect.header else 0, step)
+        typed = _columns(names, cells, wishes)
     except duckdb.Error:
         return None
     finally:

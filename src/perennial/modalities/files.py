@@ -37,30 +37,34 @@ CODE_SUFFIXES = (
     ".rds",
     ".rdata",
 )
+NO_TEXT = rb"[\x00-\x08]"  # a byte that no text holds
+MEMO = rb"q" + NO_TEXT  # the first things that a pickle remembers have the numbers 0, 1, 2 …
+GLOBAL = rb"[ci][A-Za-z_][\w.]*\n[A-Za-z_]\w*\n"
 PICKLE = re.compile(
     rb"\x80[\x02-\x05]"
-    rb"|\(?[dl](?:p\d+\n|q.)|[\]})]q."
-    rb"|\(?[ci][A-Za-z_][\w.]*\n[A-Za-z_]\w*\n(?:p\d+\n|q.|\()",
+    rb"|\([dl]p\d+\n"
+    rb"|(?:\(?[dl]|[\]})])" + MEMO + rb"|\(" + GLOBAL + rb"p\d+\n"
+    rb"|\(?" + GLOBAL + rb"(?:p\d+\n[(.]|" + MEMO + rb"|\((?=.*(?:" + NO_TEXT + rb"|tR[^a-z])))",
     re.DOTALL,
 )
 CONVERT = (
     "Write the table as CSV or Parquet where you made it, for example `frame.to_parquet('data.parquet')`."
 )
-FOREIGN = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Office file"),
-    (b"ARROW1", "an Arrow (Feather) file"),
-    (b"SQLite format 3", "a SQLite database"),
-    (b"%PDF", "a PDF"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"RIFF", "a RIFF (wav) file"),
-    (b"BZh", "a bzip2 archive"),
-    (b"\xfd7zXZ", "an xz archive"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
-    (b"7z\xbc\xaf", "a 7-zip archive"),
-    (b"Obj\x01", "an Avro file"),
-    (b"ORC", "an ORC file"),
+FOREIGN = (  # a mark that is made of letters says too how the format goes on: `ORCID,papers` is a table
+    (rb"\xd0\xcf\x11\xe0", "an old Excel or Office file"),
+    (rb"ARROW1\x00\x00", "an Arrow (Feather) file"),
+    (rb"SQLite format 3\x00", "a SQLite database"),
+    (rb"%PDF-\d\.\d", "a PDF"),
+    (rb"\x89PNG", "a PNG image"),
+    (rb"\xff\xd8\xff", "a JPEG image"),
+    (rb"GIF8[79]a", "a GIF image"),
+    (rb"RIFF.{4}(?:WAVE|AVI |WEBP)", "a RIFF (wav) file"),
+    (rb"BZh[1-9](?:1AY&SY|\x17rE8P)", "a bzip2 archive"),
+    (rb"\xfd7zXZ", "an xz archive"),
+    (rb"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (rb"7z\xbc\xaf", "a 7-zip archive"),
+    (rb"Obj\x01", "an Avro file"),
+    (rb"ORC.*" + NO_TEXT, "an ORC file"),
 )
 
 
@@ -240,7 +244,7 @@ def _refuse_code(source: Source) -> None:
         reason = "an HDF5 file"
     elif head.startswith(b"\x93NUMPY") and re.search(rb"'descr': *(\[.*)?'\|?O", head, re.DOTALL):
         reason = "a NumPy file of Python objects (a pickle inside)"
-    elif head.startswith((b"RDX2\n", b"RDX3\n", b"X\n\x00\x00")):
+    elif head.startswith((b"RDX2\nX\n", b"RDX3\nX\n", b"X\n\x00\x00")):
         reason = "an R object file"
     elif head.startswith(b"PK\x03\x04") and any(name.endswith("data.pkl") for name in _zip_names(source)):
         reason = "a PyTorch file (a pickle inside)"
@@ -256,7 +260,7 @@ def _refuse_code(source: Source) -> None:
 
 
 def _refuse_foreign(source: Source) -> None:
-    kind = next((name for magic, name in FOREIGN if source.head.startswith(magic)), "")
+    kind = next((name for mark, name in FOREIGN if re.match(mark, source.head, re.DOTALL)), "")
     todo = "Pass a CSV, TSV, Parquet or JSON Lines file (also gzipped)."
     if source.head.startswith(b"PK\x03\x04"):
         names = _zip_names(source)

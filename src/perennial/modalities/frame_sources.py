@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from perennial.errors import DataError, UsageError
+from perennial.errors import DataError
 from perennial.modalities.frames import Frame, refuse_repeated_names
 from perennial.modalities.values import column_of
 
@@ -252,26 +252,3 @@ def _flattened(name: str, column: object, depth: int = 0) -> list[tuple[str, obj
         inner = [value.get(key) if isinstance(value, dict) else None for value in column]
         parts += _flattened(f"{name}.{key}", inner, depth + 1)
     return parts
-
-
-def same_length(features: Frame, target: Sequence[object] | np.ndarray) -> np.ndarray:
-    """A target given beside its features, as one dimension of the right length.
-
-    Raises:
-        DataError: the lengths differ.
-        UsageError: the target has more than one column.
-
-    >>> same_length(frame_from(np.zeros((2, 1))), np.array([[1], [2]]))
-    array([1, 2])
-    """
-    values = np.asarray(target)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values.ravel()
-    if values.ndim != 1:
-        raise UsageError(f"A target has one value per row, received an array of shape {values.shape}.")
-    if len(values) != features.rows:
-        raise DataError(
-            f"Features and target differ in length: {features.rows} rows and {len(values)} values.",
-            why="perennial will not guess which rows belong together.",
-        )
-    return values

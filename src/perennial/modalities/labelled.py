@@ -23,7 +23,7 @@ def read_labelled(data: Any, target: Any, reading: dict[str, Any]) -> tuple[Fram
     Args:
         data: a path, whatever `frame_from` takes, or a pair of features and targets.
         target: the names, for data that are not a pair.
-        reading: `encoding`, `delimiter` and `skip_bad_lines` of a text file.
+        reading: `encoding`, `delimiter`, `skip_bad_lines` and `as_written` of a text file.
 
     Raises:
         DataError: features and targets differ in length, and all that reading raises.

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import stat
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -22,17 +23,18 @@ import numpy as np
 
 from perennial.errors import DataError, UnreadableData, UsageError
 from perennial.modalities.csv_rows import Wishes, read_csv
-from perennial.modalities.files import Source, find_source
+from perennial.modalities.files import NO_TEXT, Source, find_source
 from perennial.modalities.frame_sources import frame_from
 from perennial.modalities.frames import Frame
 from perennial.modalities.json_rows import read_json
 from perennial.modalities.parquet import read_parquet
 from perennial.modalities.values import is_missing
 
-__all__ = ["Frame", "frame_from", "read_table", "write_table"]
+__all__ = ["Frame", "frame_from", "read_table", "write_table", "write_whole"]
 
 SHARE_OF_MEMORY = 0.4
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+PARQUET = re.compile(rb"PAR1.*" + NO_TEXT, re.DOTALL)
 
 
 def read_table(
@@ -43,6 +45,7 @@ def read_table(
     skip_bad_lines: bool = False,
     rows: int | None = None,
     header: bool | None = None,
+    as_written: Collection[str] = (),
 ) -> Frame:
     """The table in a CSV, TSV, Parquet or JSON Lines file (also gzipped), or a JSON list of objects.
 
@@ -60,6 +63,8 @@ def read_table(
         rows: read at most this many rows from the beginning. Faults further down are then not seen.
         header: whether the first row holds names. Default: as it looks; the decision is in
             `origin["dialect"]`.
+        as_written: columns of a delimited file that stay text, also where every cell is a number or a date;
+            names that the file does not have are passed over.
 
     Returns:
         A frame. `origin["notes"]` holds sentences about what was decided on the way; `origin["rows_in_file"]`
@@ -75,7 +80,7 @@ def read_table(
     if rows is not None and (isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 1):
         raise UsageError(f"`rows` must be a whole number of at least 1, received {rows!r}.")
     source = find_source(path)
-    wishes = Wishes(encoding, delimiter, header, skip_bad_lines, rows, _memory())
+    wishes = Wishes(encoding, delimiter, header, skip_bad_lines, rows, _memory(), frozenset(as_written))
     try:
         frame = _reader(source)(source, wishes)
     except (OSError, UnicodeError) as error:
@@ -112,7 +117,7 @@ def write_table(
     if path.suffix.lower() == ".tsv":
         write = partial(write, delimiter="\t")
     try:
-        _write_atomically(path.resolve(), write)
+        write_whole(path.resolve(), write)
     except OSError as error:
         raise DataError(
             f"The table cannot be written: {error.strerror or error}.",
@@ -122,7 +127,7 @@ def write_table(
 
 
 def _reader(source: Source):
-    if source.head.startswith(b"PAR1"):
+    if PARQUET.match(source.head):
         return read_parquet
     name = source.path.name.lower()
     name = name.removesuffix(".gz") if source.gzipped else name
@@ -157,7 +162,16 @@ def _write_rows(
     writer.writerows(zip(*cells, strict=True))
 
 
-def _write_atomically(path: Path, write: Callable[[TextIO], None]) -> None:
+def write_whole(path: Path, write: Callable[[TextIO], None]) -> None:
+    """Writes a text file so that there is the old one or the whole new one, whatever happens on the way.
+
+    Args:
+        path: of the file; what is no regular file (a pipe, a device) is written into as it is.
+        write: writes the text into an open stream.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         with open(path, "w", encoding="utf-8", newline="") as stream:
             write(stream)

@@ -4,6 +4,7 @@ decided."""
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +20,7 @@ from perennial.modalities.identifiers import KEY_NAME
 from perennial.modalities.sensing import sense_column
 from perennial.modalities.targets import TargetSchema, sense_target
 from perennial.modalities.values import is_missing
+from perennial.modalities.wishes import Wish
 
 TARGET_NAMES = ("target", "label", "class", "y", "outcome", "labels")
 SHOWN = 5
@@ -72,6 +74,11 @@ class TableSchema(Codec):
     def classes(self) -> tuple:
         return tuple(self.target.classes if self.problem == "multilabel" else self.target.labels().tolist())
 
+    @property
+    def as_written(self) -> tuple[str, ...]:
+        """The columns of a delimited file that are read cell by cell, as they were learnt."""
+        return (*(column.name for column in self.used if column.as_written), *self.target.as_written)
+
     def display_name(self, identity: str) -> str:
         """The user's name of a field."""
         return self._by_id()[identity].name
@@ -92,7 +99,7 @@ class TableSchema(Codec):
         Raises:
             DataError: needed columns are not there (unless `impute_missing`).
         """
-        frame = as_frame(data)
+        frame = self._frame(data)
         cells_of = dict(zip(frame.names, frame.columns, strict=True))
         absent = [column.name for column in self.used if column.name not in cells_of]
         if absent and not impute_missing:
@@ -114,7 +121,7 @@ class TableSchema(Codec):
         Raises:
             DataError: the target column is not there, or has missing cells.
         """
-        frame = as_frame(data)
+        frame = self._frame(data)
         check_targets(frame, self.targets)
         columns = [frame.column(name) for name in self.targets]
         missing = unlabelled(columns)
@@ -123,10 +130,10 @@ class TableSchema(Codec):
         return self.target.encode(columns)
 
     def read(self, path: Any, **reading: Any) -> Frame:
-        """The table in a file, in any order of columns."""
+        """The table in a file, in any order of columns; how a row is read does not depend on the others."""
         from perennial.modalities.reading import read_table
 
-        return read_table(path, **reading)
+        return read_table(path, as_written=self.as_written, **reading)
 
     def decode(self, prediction: np.ndarray, decision: dict[str, Any] | None = None) -> np.ndarray:
         return self.target.decode(prediction, decision)
@@ -144,6 +151,9 @@ class TableSchema(Codec):
         """The inverse of `to_json`."""
         columns = tuple(ColumnSchema.from_json(column) for column in data["columns"])
         return TableSchema(columns, TargetSchema.from_json(data["target"]), tuple(data["decided"]))
+
+    def _frame(self, data: Any) -> Frame:
+        return self.read(data) if isinstance(data, str | os.PathLike) else as_frame(data)
 
     def _by_id(self) -> dict[str, ColumnSchema]:
         return {column.id: column for column in self.columns}
@@ -173,7 +183,8 @@ def sense(
     kinds, roles = dict(kinds or {}), dict(roles or {})
     names, guessed = find_target(frame, target)
     _refuse_strangers([*kinds, *roles], frame.names, set(names) & roles.keys())
-    problem = problem or _problem_of([kinds[name] for name in names if name in kinds])
+    wishes = [Wish.of(name, kinds.get(name)) for name in names]
+    problem = problem or _problem_of(wishes)
     columns = [
         _sensed(
             name,
@@ -187,7 +198,8 @@ def sense(
         for number, (name, cells) in enumerate(zip(frame.names, frame.columns, strict=True), start=1)
     ]
     columns = _keep_something(columns)
-    goal = sense_target(names, [frame.column(name) for name in names], problem, findings.append)
+    marks = [wish.detail if wish.kind == "number" else "" for wish in wishes]
+    goal = sense_target(names, [frame.column(name) for name in names], problem, findings.append, marks)
     decided = [f"target {', '.join(names)}: {guessed}"] if guessed else []
     schema = TableSchema(tuple(columns), goal, (*decided, f"{goal.problem}: {goal.reason}"))
     if not schema.used:
@@ -236,9 +248,10 @@ def _refuse_strangers(wanted: Sequence[str], names: Sequence[str], targets: set[
         )
 
 
-def _problem_of(kinds: Sequence[str]) -> str | None:
+def _problem_of(wishes: Sequence[Wish]) -> str | None:
     """The problem that the user's word on a single target implies."""
-    return {"category": "multiclass", "number": "regression"}.get(kinds[0]) if len(kinds) == 1 else None
+    problems = {"category": "multiclass", "number": "regression"}
+    return problems.get(wishes[0].kind) if len(wishes) == 1 else None
 
 
 def _keep_something(columns: list[ColumnSchema]) -> list[ColumnSchema]:
@@ -388,8 +401,6 @@ def _unlabelled_error(missing: np.ndarray, names: Sequence[str]) -> DataError:
 
 def as_frame(data: Any) -> Frame:
     """A frame from whatever people hold: a frame, a path, a data frame, arrays, a dictionary of columns."""
-    import os
-
     from perennial.modalities.reading import frame_from, read_table
 
     if isinstance(data, Frame):

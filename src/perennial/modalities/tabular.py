@@ -35,6 +35,7 @@ from perennial.modalities.tables import (
     sense,
     unlabelled,
 )
+from perennial.modalities.wishes import Wish
 
 SHOWN = 5
 CHANCE = 1.5
@@ -66,7 +67,8 @@ def sense_table(
         DataError: what cannot be learnt from, with the place and the remedy.
     """
     reading = dict(reading or {})
-    frame, target = read_labelled(data, target, reading)
+    written = [column for column, wish in (kinds or {}).items() if Wish.of(column, wish).as_written]
+    frame, target = read_labelled(data, target, {**reading, "as_written": written})
     refuse_few(frame)
     names, _ = find_target(frame, target)
     drop = (drop,) if isinstance(drop, str) else tuple(drop)
@@ -162,7 +164,7 @@ def _test_task(
     drop_unlabelled: bool,
     told: list[Finding],
 ) -> Sensed:
-    frame, _ = read_labelled(test, names, reading)
+    frame, _ = read_labelled(test, names, {**reading, "as_written": schema.as_written})
     check_targets(frame, names)
     missing = unlabelled([frame.column(column) for column in names])
     if missing.any() and not drop_unlabelled:

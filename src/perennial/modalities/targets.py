@@ -37,7 +37,7 @@ class TargetSchema:
         names: the target columns.
         problem: one of `PROBLEMS`.
         classes: as text, in the order of codes; for several labels, the labels.
-        kind: dtype family of the labels that people gave: `text`, `int`, `float` or `bool`. Floats that are all
+        kind: family of the labels that people gave: `text date int float bool`. Floats that are all
             whole are `int`: a column of whole numbers becomes one of floats as soon as a cell is missing.
         marks: for each target column the decimal mark of numbers written as text, or "".
         pairs: for target columns of two texts each, the text of 0 and the text of 1.
@@ -74,6 +74,13 @@ class TargetSchema:
     def width(self) -> int:
         """Columns of a target of several values."""
         return len(self.classes) if self.separator else len(self.names)
+
+    @property
+    def as_written(self) -> tuple[str, ...]:
+        """Columns that are read from the text of their cells: labels of text, numbers in a writing of their own."""
+        if self.kind == "text":
+            return self.names
+        return tuple(name for name, mark in zip(self.names, self.marks, strict=False) if mark)
 
     def encode(self, columns: Sequence[np.ndarray]) -> np.ndarray:
         """Codes, indicators or numbers; a class that is new gets the code after the last.
@@ -140,7 +147,11 @@ class TargetSchema:
 
 
 def sense_target(
-    names: Sequence[str], columns: Sequence[np.ndarray], problem: str | None, tell: Tell
+    names: Sequence[str],
+    columns: Sequence[np.ndarray],
+    problem: str | None,
+    tell: Tell,
+    marks: Sequence[str] = (),
 ) -> TargetSchema:
     """Finds out what kind of problem the target columns pose. Missing cells must be gone already.
 
@@ -149,6 +160,7 @@ def sense_target(
         columns: their cells, `(n,)` each.
         problem: the user's word, or None.
         tell: receives findings.
+        marks: the user's word on the decimal mark of each column, or "".
 
     Raises:
         DataError: one value only, or nothing that can be predicted.
@@ -159,7 +171,7 @@ def sense_target(
             f"A problem is one of {', '.join(PROBLEMS)}; received {problem!r}.", where="--problem"
         )
     if len(names) > 1:
-        return _several(names, columns, problem, tell)
+        return _several(names, columns, problem, tell, marks or ("",) * len(names))
     name, cells = names[0], flatten(columns[0])
     texts = as_texts(cells)
     distinct = list(dict.fromkeys(texts))
@@ -170,7 +182,7 @@ def sense_target(
             why="There is nothing to tell apart.",
             todo="Choose another target with --target.",
         )
-    mark, values = _as_numbers(cells)
+    mark, values = _as_numbers(cells, *marks)
     if problem in (None, "multilabel") and values is None:
         labels, separator = separated(texts, forced=problem is not None)
         if labels:
@@ -196,12 +208,15 @@ def sense_target(
     return _classes(name, cells, texts, problem, values is not None, tell)
 
 
-def _as_numbers(cells: np.ndarray) -> tuple[str, np.ndarray | None]:
-    """The decimal mark of numbers written as text, and the values; None where the cells are no numbers."""
+def _as_numbers(cells: np.ndarray, wished: str = "") -> tuple[str, np.ndarray | None]:
+    """The decimal mark of numbers written as text, the one that was wished for if any, and the values; None where
+    the cells are no numbers."""
     if cells.dtype.kind == "M":
         return "", None
     if cells.dtype != object:
         return "", cells.astype(np.float64)
+    if wished:
+        return wished, Numerals(wished).parse(cells.tolist())
     tally = Counter("" if cell is None else cell for cell in cells.tolist())
     levels, counts = list(tally), np.array(list(tally.values()))
     found, _, _ = recognise(levels, counts)
@@ -224,14 +239,15 @@ def _is_quantity(cells: np.ndarray, values: np.ndarray | None, distinct: int) ->
 def _classes(
     name: str, cells: np.ndarray, texts: list[str], problem: str | None, numeric: bool, tell: Tell
 ) -> TargetSchema:
-    kind = {"b": "bool", "i": "int", "u": "int", "f": "float"}.get(cells.dtype.kind, "text")
+    kind = {"b": "bool", "i": "int", "u": "int", "f": "float", "M": "date"}.get(cells.dtype.kind, "text")
     if kind == "float" and all(map(_is_whole, set(texts))):
         kind = "int"
     counts = Counter(_key(text, kind) for text in texts)
     classes = tuple(
         sorted(counts, key=lambda label: (float(label), label) if kind in ("int", "float") else (0.0, label))
     )
-    if len(classes) > MOST_CLASSES or (kind == "text" and len(classes) > len(texts) / 2 and len(texts) > 20):
+    names_rows = kind in ("text", "date") and len(classes) > len(texts) / 2 and len(texts) > 20
+    if len(classes) > MOST_CLASSES or names_rows:
         raise DataError(
             f"The target {name!r} has {len(classes)} different values in {len(texts)} rows.",
             where=f"column {name!r}",
@@ -297,7 +313,11 @@ def _tell_about_classes(name: str, counts: Counter, tell: Tell) -> None:
 
 
 def _several(
-    names: Sequence[str], columns: Sequence[np.ndarray], problem: str | None, tell: Tell
+    names: Sequence[str],
+    columns: Sequence[np.ndarray],
+    problem: str | None,
+    tell: Tell,
+    marks: Sequence[str],
 ) -> TargetSchema:
     if len(set(names)) < len(names):
         raise UsageError(
@@ -309,7 +329,8 @@ def _several(
             where="--problem",
             todo="Use multilabel or multiregression.",
         )
-    marks, numbers = zip(*[_as_numbers(flatten(cells)) for cells in columns], strict=True)
+    found = [_as_numbers(flatten(cells), mark) for cells, mark in zip(columns, marks, strict=True)]
+    marks, numbers = zip(*found, strict=True)
     constant = [name for name, cells in zip(names, columns, strict=True) if len(set(as_texts(cells))) < 2]
     if len(constant) == len(names):
         raise DataError(

@@ -19,6 +19,11 @@ class Wish:
     kind: str = ""
     detail: str = ""
 
+    @property
+    def as_written(self) -> bool:
+        """Whether the wish is about how cells are written, which a column that comes typed has lost."""
+        return self.kind == "text" or bool(self.detail)
+
     @staticmethod
     def of(name: str, text: str | None) -> Wish:
         """Raises UsageError for what cannot be wished for."""

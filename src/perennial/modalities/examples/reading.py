@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from perennial.errors import DataError, TypeMismatch, UnreadableData
 from perennial.lang.program import RESERVED_NAMES
 from perennial.lang.types import (
@@ -24,8 +26,8 @@ from perennial.lang.types import (
 )
 from perennial.modalities.base import counted
 from perennial.modalities.cells import MISSING_TOKENS
-from perennial.modalities.csv_dialect import find_encoding
-from perennial.modalities.csv_text import check_text
+from perennial.modalities.columns import as_texts
+from perennial.modalities.csv_rows import written_rows
 from perennial.modalities.examples.values import (
     column_type,
     fitted,
@@ -87,8 +89,8 @@ def is_examples(data: Any) -> bool:
     """
     if not isinstance(data, str | os.PathLike) or not str(data).lower().endswith(".json"):
         return False
-    path = Path(data).expanduser()
-    if not path.is_file() or path.stat().st_size > LARGEST_JSON:
+    path = Path(os.path.expanduser(data))
+    if not os.path.isfile(path) or path.stat().st_size > LARGEST_JSON:
         return False
     try:
         told = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -220,18 +222,22 @@ def table_examples(
 def raw_table(data: str | os.PathLike, **reading: Any) -> tuple[list[str], list[list[str]], dict[str, Any]]:
     """Names, rows and origin of a table with every cell as it was written; a missing one is the empty text."""
     frame = read_table(data, **reading)
-    if frame.origin.get("format") == "csv":
-        import csv
+    names, origin = list(frame.names), dict(frame.origin)
+    if origin.get("format") == "csv":
+        rows = written_rows(find_source(data), origin["dialect"], len(names))
+        if len(rows) == frame.rows:
+            return names, rows, origin
+    columns = [_written(cells) for cells in frame.columns]
+    return names, [list(row) for row in zip(*columns, strict=True)], origin
 
-        dialect = frame.origin["dialect"]
-        source = find_source(data)
-        lines = check_text(source, find_encoding(source.head, dialect["encoding"], str(data))).line_iterator()
-        rows = [row for row in csv.reader(lines, delimiter=dialect["delimiter"]) if any(row)]
-        rows = rows[1:] if dialect["header"] else rows
-        if len(rows) == frame.rows and all(len(row) == len(frame.names) for row in rows):
-            return list(frame.names), rows, dict(frame.origin)
-    columns = [["" if cell is None else str(cell) for cell in column] for column in frame.columns]
-    return list(frame.names), [list(row) for row in zip(*columns, strict=True)], dict(frame.origin)
+
+def _written(cells: np.ndarray) -> list[str]:
+    """Cells that came typed, as people would write them: `2` and `2.5`, dates no finer than they are."""
+    if cells.dtype.kind == "M":
+        known = cells[~np.isnat(cells)]
+        exact = (unit for unit in ("D", "s") if (known.astype(f"datetime64[{unit}]") == known).all())
+        cells = cells.astype(f"datetime64[{next(exact, 'us')}]")
+    return ["" if text is None else text for text in as_texts(cells)]
 
 
 def read_json(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
