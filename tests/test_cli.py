@@ -79,6 +79,23 @@ def test_predict_copes_with_reordered_columns_missing_cells_and_unseen_levels(gr
     assert "island" in done.stderr and "1" in done.stderr
 
 
+def test_predict_tells_what_was_left_out_of_the_file(grown, tmp_path, capsys):
+    from perennial.cli import run
+
+    new = tmp_path / "new.csv"
+    new.write_text("sex,island,body_mass_g,flipper_length_mm,bill_depth_mm,bill_length_mm\n"
+                   "MALE,Biscoe,3750,181,18.7,39.1\nMALE,Biscoe\nMALE,Atlantis,5000,220,15.0,46.1\n")  # fmt: skip
+    assert run(["predict", str(grown), str(new), "--skip-bad-lines", "--json"]) == 0
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert told["rows"] == len(told["predictions"]) == 2
+    assert [note.partition(":")[0] for note in told["notes"]] == [
+        "1 bad rows (1 lines) were skipped",
+        "island",
+    ]
+    assert said.err.splitlines() == told["notes"]
+
+
 def test_predict_without_a_needed_column_says_which_and_exits_3(grown, command, tmp_path):
     new = tmp_path / "new.csv"
     new.write_text("island,sex\nBiscoe,MALE\n")

@@ -7,6 +7,11 @@ import sys
 import pytest
 
 from perennial.cli import run
+from perennial.lang import parse
+from perennial.model import Model
+from perennial.primitives import vocabulary
+from perennial.task import Task
+from perennial.weights import Weights
 
 TABLE = 'Full Name,City,Out\n"King, Ada",London,Ada KING\n"Turing, Alan",Leeds,Alan TURING\n"Hopper, Grace",New York,\n'
 
@@ -136,3 +141,136 @@ def test_a_filled_column_is_evaluated_on_another_table(folder, capsys):
     assert run(["evaluate", "s", "other.csv", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["n"] == 2 and told["value"] == 0.5
+
+
+# -- predictions, without a search -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(folder):
+    """Writes a study that holds a model and nothing else."""
+
+    def save(source, task):
+        Model(parse(source, vocabulary()), (Weights({}),), task.schema).save(folder / "s" / "best")
+        (folder / "s" / "study.db").touch()
+
+    return save
+
+
+@pytest.fixture
+def doubling(folder, saved):
+    (folder / "numbers.csv").write_text("C,F\n1,2\n2,4\n")
+    (folder / "new.csv").write_text("C,F\n4,\n,\n5,11\n")
+    saved("lambda c: times(c, 2.0)", Task.fill("numbers.csv", "F", ["C"], numbers=True))
+
+
+@pytest.fixture
+def last_names(saved):
+    saved("lambda text: upper(text)", Task.from_examples([("Ada", "ADA"), ("Bo", "BO")]))
+
+
+def test_predictions_as_json_are_one_object_with_null_for_what_is_no_number(doubling, capsys):
+    assert run(["predict", "s", "new.csv", "--json"]) == 0
+    said = capsys.readouterr()
+    told = json.loads(said.out, parse_constant=pytest.fail)
+    assert told["predictions"] == [{"output": 8.0}, {"output": None}, {"output": 10.0}]
+    assert told["rows"] == 3 and told["unanswered"] == 1 and told["output"] is None
+    assert told["notes"] == ["The program has no answer for 1 of 3 inputs."] == said.err.splitlines()
+
+
+def test_predictions_of_examples_as_json_are_one_object(last_names, capsys):
+    assert run(["predict", "s", "examples.json", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["predictions"] == [{"output": "ALAN TURING"}] and told["notes"] == []
+
+
+def test_predictions_go_to_one_place_in_the_form_that_its_name_says(folder, doubling, capsys):
+    assert run(["predict", "s", "new.csv", "--output", "p.json", "--json"]) == 0
+    assert "predictions" not in json.loads(capsys.readouterr().out)
+    assert json.loads((folder / "p.json").read_text()) == [
+        {"output": 8.0},
+        {"output": None},
+        {"output": 10.0},
+    ]
+    assert run(["predict", "s", "new.csv"]) == 0
+    table = capsys.readouterr().out
+    assert table == "C,F\n4,8.0\n,\n5,11\n"
+    for name in ("p.csv", "p.txt", "p"):
+        assert run(["predict", "s", "new.csv", "--output", name]) == 0
+        assert (folder / name).read_text() == table
+
+
+def test_predictions_of_examples_are_a_table_unless_the_name_is_one_of_json(folder, last_names, capsys):
+    assert run(["predict", "s", "examples.json", "--output", "p.csv"]) == 0
+    assert (folder / "p.csv").read_text() == "output\nALAN TURING\n"
+    assert run(["predict", "s", "examples.json", "--output", "P.JSON"]) == 0
+    assert json.loads((folder / "P.JSON").read_text()) == [{"output": "ALAN TURING"}]
+    capsys.readouterr()
+    assert run(["predict", "s", "examples.json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"output": "ALAN TURING"}]
+
+
+def test_lines_that_were_left_out_of_a_prediction_are_told(folder, doubling, capsys):
+    (folder / "bad.csv").write_text("C,F\n4,\n5,6,7\n6,\n")
+    assert run(["predict", "s", "bad.csv"]) == 3
+    assert "--skip-bad-lines" in capsys.readouterr().err
+    assert run(["predict", "s", "bad.csv", "--skip-bad-lines", "--json"]) == 0
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert told["rows"] == 2 and "1 bad rows (1 lines) were skipped: line 3." in told["notes"]
+    assert "1 bad rows (1 lines) were skipped: line 3." in said.err
+
+
+@pytest.mark.parametrize("output", ["no/such.json", "no/such.csv", "folder"])
+def test_a_place_that_cannot_be_written_is_an_error_and_no_bug(folder, last_names, output, capsys):
+    (folder / "folder").mkdir()
+    for command in (["predict", "s", "examples.json"], ["export", "s", "--format", "pipeline"]):
+        assert run([*command, "--output", output]) == 3
+        said = capsys.readouterr()
+        assert "cannot be written" in said.err and "bug" not in said.err and not said.out
+    assert not list((folder / "folder").iterdir()) and not (folder / "no").exists()
+
+
+def test_an_export_is_written_to_a_file(folder, last_names, capsys):
+    assert run(["export", "s", "--format", "pipeline", "--output", "p.txt"]) == 0
+    assert capsys.readouterr().out == "written to p.txt\n" and "upper" in (folder / "p.txt").read_text()
+
+
+@pytest.mark.parametrize("verb", [["predict", "s", "x.csv"], ["evaluate", "s", "x.csv"], ["export", "s"]])
+def test_a_study_that_has_saved_no_model_yet_says_so(folder, verb, capsys):
+    (folder / "s").mkdir()
+    (folder / "s" / "study.db").touch()
+    assert run(verb) == 3
+    assert "This study has no saved model yet." in capsys.readouterr().err
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_to_be_filled_is_read_as_the_options_say(folder, capsys):
+    text = "Name;Out\nJosé Li;Li\nAda King;King\nBo;x;y\nZoë Ng;\n"
+    (folder / "people.csv").write_bytes(text.encode("latin-1"))
+    grow = ["grow", "people.csv", "--target", "Out", "--from", "Name", "--time", "30s", "--out", "s"]
+    assert run(grow) == 3
+    assert "--encoding" in capsys.readouterr().err
+    reading = ["--encoding", "latin-1", "--delimiter", ";", "--skip-bad-lines"]
+    assert run([*grow, *reading]) == 0
+    assert (folder / "s" / "filled.csv").read_text(encoding="utf-8").splitlines()[1:] == [
+        "José Li,Li", "Ada King,King", "Zoë Ng,Ng"
+    ]  # fmt: skip
+    capsys.readouterr()
+    assert run(["predict", "s", "people.csv", *reading]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[3] == "Zoë Ng,Ng" and "1 bad rows" in said.err
+
+
+def test_a_filled_column_is_evaluated_on_a_table_read_as_the_options_say(folder, capsys):
+    (folder / "people.csv").write_text("Name,Out\nAda King,King\nBo Li,Li\nCy Ng,\n")
+    grow = ["grow", "people.csv", "--target", "Out", "--from", "Name", "--time", "30s", "--out", "s"]
+    assert run(grow) == 0
+    (folder / "other.csv").write_bytes("Name;Out\nZo\xeb Roe;Roe\nx;y;z\nEmmy Noether;\n".encode("latin-1"))
+    capsys.readouterr()
+    reading = ["--encoding", "latin-1", "--delimiter", ";", "--skip-bad-lines", "--drop-unlabelled"]
+    assert run(["evaluate", "s", "other.csv", *reading, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["n"] == 1 and told["value"] == 1.0 and "1 bad rows" in told["notes"][0]

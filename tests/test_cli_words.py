@@ -1,5 +1,7 @@
 """The command line without a study: what people type, how answers are printed, and what becomes of mistakes of ours."""
 
+import contextlib
+import io
 import json
 import math
 import os
@@ -20,7 +22,6 @@ from perennial.cli import run, verb_of
 from perennial.cli.answers import answer, answer_grown
 from perennial.cli.arguments import bytes_of, kinds_of, seconds_of
 from perennial.cli.studies import find_study, name_of
-from perennial.cli.using import plain_column
 from perennial.errors import UsageError
 
 # -- times, sizes and kinds ------------------------------------------------------------------------------------------
@@ -133,6 +134,34 @@ def test_a_study_that_is_not_there_is_answered_with_those_that_are(runs, name, h
     assert hint in caught.value.todo and repr(name) in caught.value.what and "runs" in caught.value.where
 
 
+@pytest.mark.parametrize("name", ["~.csv", "~nobody-is-called-so/x.csv", "~"])
+def test_a_tilde_that_is_nobodys_home_is_a_name_like_others(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert name_of(name, {}) == name_of(str(tmp_path / ("home" if name == "~" else name)), {})
+    with pytest.raises(UsageError, match="No study called"):
+        find_study(name)
+
+
+def test_a_name_that_no_folder_can_have_is_no_study(runs):
+    with pytest.raises(UsageError, match="No study called"):
+        find_study("x" * 300)
+
+
+def test_a_folder_that_may_not_be_looked_into_holds_no_study(runs, monkeypatch):
+    """As for `status /root/secret`; a test that runs as root may look everywhere."""
+    stat = os.stat
+
+    def forbidden(path, *_, **__):
+        if "secret" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return stat(path, *_, **__)
+
+    monkeypatch.setattr(os, "stat", forbidden)
+    with pytest.raises(UsageError, match="No study called"):
+        find_study("/root/secret")
+
+
 def test_without_any_study_there_is_none_to_offer(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="Known here: none"):
@@ -151,9 +180,17 @@ def test_figures_are_one_line_of_json_and_numpy_is_no_reason_to_fail(capsys):
     assert answer(figures, False, "words") == 0 and capsys.readouterr().out == "words\n"
 
 
-def test_a_figure_that_json_lacks_is_refused_instead_of_written():
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        answer({"value": math.nan}, True, "")
+def test_a_figure_that_json_lacks_is_null(capsys):
+    figures = {
+        "value": math.nan,
+        "low": np.float32("-inf"),
+        "rows": [{"y": np.float64("nan")}, {"y": (math.inf, 2)}],
+    }
+    assert answer(figures, True, "") == 0
+    told = capsys.readouterr().out
+    assert json.loads(told, parse_constant=pytest.fail) == {
+        "value": None, "low": None, "rows": [{"y": None}, {"y": [None, 2]}]
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -175,15 +212,11 @@ def test_growing_ends_with_a_code_for_each_outcome(beaten, interrupted, code, to
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(), st.integers())))
-def test_missing_numbers_of_a_column_become_null(values):
-    told = json.loads(json.dumps(plain_column([math.nan if value is None else value for value in values])))
-    for before, after in zip(values, told, strict=True):
-        assert after is None if before is None or before != before else after == before
-
-
-def test_a_column_of_numpy_is_plain_python():
-    found = plain_column(np.array([1.5, math.nan]))
-    assert found == [1.5, None] and type(found[0]) is float
+def test_numbers_that_are_finite_come_through_as_they_are(values):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        answer(values, True, "")
+    for before, after in zip(values, json.loads(out.getvalue(), parse_constant=pytest.fail), strict=True):
+        assert after == (before if before is None or math.isfinite(before) else None)
 
 
 @pytest.fixture
@@ -259,6 +292,32 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     ("arguments", "told"),
     [
         (["grow", "x.json", "--trials", "3"], "Programs are looked for by the clock"),
+        (["grow", "x.json", "--metric", "rmse"], "--metric would not be heard"),
+        (
+            ["grow", "x.csv", "--target", "b", "--from", "a", "--drop", "c", "--folds", "3"],
+            "--folds, --drop would",
+        ),
+        (
+            ["grow", "x.csv", "--target", "b", "--as", "formula", "--test-share", "0"],
+            "--test-share would not be heard",
+        ),
+        (
+            ["grow", "x.csv", "--target", "b", "--as", "program", "--type", "a=text", "--strict"],
+            "--type, --strict would",
+        ),
+        (
+            ["grow", "x.csv", "--target", "b", "--from", "a", "--strategy", "random"],
+            "--strategy would not be heard",
+        ),
+        (
+            ["grow", "x.json", "--encoding", "latin-1", "--skip-bad-lines"],
+            "--encoding, --skip-bad-lines would",
+        ),
+        (
+            ["grow", "x.csv", "--target", "c", "--seed=-1"],
+            "--seed is a whole number of at least 0, received -1",
+        ),
+        (["grow", "x.json", "--seed=-1"], "--seed is a whole number of at least 0, received -1"),
         (["grow", "x.json", "--as", "poem"], "--as is formula or program, received 'poem'"),
         (["grow", "x.json", "--tolerance", "1.0", "--as", "program"], "--tolerance is a share"),
         (["grow", "x.csv", "--from", "a"], "Name it with --target COLUMN"),
@@ -280,3 +339,44 @@ def test_options_that_do_not_go_together_are_refused_before_anything_is_done(
     assert run(arguments) == 2
     said = capsys.readouterr()
     assert told in said.err and not said.out and sorted(os.listdir()) == before
+
+
+# -- the folder of a study -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Makes `grow` tell into which folder it would write, without growing anything."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.csv").write_text("a,b\nx,X\ny,Y\nz,\n")
+    model = SimpleNamespace(result={"beaten": True, "interrupted": False}, report="")
+    wanted = []
+
+    def grow(*_, out, **__):
+        wanted.append(out)
+        return model
+
+    monkeypatch.setattr("perennial.workflow.grow", grow)
+    monkeypatch.setattr("perennial.program_files.write", lambda *_, **__: [])
+
+    def folder_of(*options):
+        assert run(["grow", "x.csv", "--target", "b", *options]) == 0
+        return wanted[-1]
+
+    return folder_of
+
+
+DATA_OPTIONS = [
+    ["--drop-leaky"], ["--strict"], ["--allow-overlap"], ["--drop-unlabelled"], ["--encoding", "latin-1"],
+    ["--delimiter", ","], ["--skip-bad-lines"], ["--skip-bad-images"], ["--image-size", "32"],
+]  # fmt: skip
+
+
+def test_options_that_change_what_is_learnt_have_a_folder_of_their_own(folders):
+    assert folders() == folders() == folders("--time", "5s", "--workers", "2")
+    assert len({folders(*options) for options in [[], *DATA_OPTIONS]}) == 1 + len(DATA_OPTIONS)
+
+
+def test_so_have_options_of_reading_where_a_column_is_filled_by_example(folders):
+    options = [[], ["--encoding", "latin-1"], ["--delimiter", ","], ["--skip-bad-lines"]]
+    assert len({folders("--from", "a", *each) for each in options}) == len(options)

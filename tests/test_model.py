@@ -113,6 +113,36 @@ def test_a_prediction_table_names_its_columns():
     assert np.allclose(values[1] + values[2], 1)
 
 
+class Named(Codec):
+    """A codec whose target is called as a column of predictions is, for rows that have names."""
+
+    def __init__(self, problem, target):
+        super().__init__(problem)
+        self.targets = (target,)
+
+    def row_names(self, data):
+        return "file", np.arange(300).astype(str)
+
+
+@pytest.mark.parametrize(
+    ("output", "target", "names"),
+    [
+        (Real, "low", ["file", "low", "low_2", "high"]),
+        (Real, "high", ["file", "high", "low", "high_2"]),
+        (Real, "file", ["file_2", "file", "low", "high"]),
+        (Dist(2), "probability:yes", ["file", "probability:yes", "probability:no", "probability:yes_2"]),
+        (Real, "answer", ["file", "answer", "low", "high"]),
+    ],
+)
+def test_a_target_keeps_its_name_beside_columns_of_the_same_name(output, target, names):
+    model, columns = grown(output)
+    codec = Named(model.codec.problem, target)
+    model = Model(model.program, model.replicas, codec, {"interval": (-1.0, 1.0)})
+    told, values, _ = model.prediction_table(columns)
+    assert told == names and len(values) == len(names) and values[0][:2].tolist() == ["0", "1"]
+    assert np.array_equal(values[names.index(target)], model.predict(columns))
+
+
 def test_saving_again_replaces_the_folder_and_leaves_nothing_beside(tmp_path):
     model, _ = grown()
     model.save(tmp_path / "best")

@@ -52,6 +52,13 @@ def filling(table):
     return model("lambda name: upper(name)", Task.fill(str(table), "Out", ["Name"]))
 
 
+@pytest.fixture
+def doubling(tmp_path):
+    path = tmp_path / "numbers.csv"
+    path.write_text("C,F\n1,2\n2,4\n3,\n")
+    return model("lambda c: times(c, 2.0)", Task.fill(str(path), "F", ["C"], numbers=True))
+
+
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
@@ -106,24 +113,67 @@ def test_the_page_shows_hostile_text_and_runs_none_of_it(squares, tmp_path):
     assert "81 (missed)" in page and page.count("(missed)") == 1 and "<td>5</td>" in page
 
 
-@pytest.mark.parametrize("name", ["out.json", "out.csv", "out.tsv", "OUT.TSV"])
-def test_predictions_are_written_in_the_form_that_the_name_says(filling, table, tmp_path, name):
-    said = program_files.predict(filling, str(table), str(tmp_path / name))
-    assert said == ["KING, ADA", "TURING", "HOPPER"]
-    text = (tmp_path / name).read_text(encoding="utf-8")
-    if name.endswith(".json"):
-        assert json.loads(text) == [{"output": each} for each in said]
-    else:
-        separator = "," if name.endswith("csv") else "\t"
-        assert text.splitlines()[2].split(separator) == ["Turing", "Leeds", "TURING"]
-        assert read_table(tmp_path / name).column("Out").tolist() == ["KING", "TURING", "kept, as it is"]
+@pytest.mark.parametrize("name", ["out.csv", "out.tsv", "OUT.TSV"])
+def test_a_table_is_written_with_its_empty_cells_filled(filling, table, tmp_path, name):
+    said = program_files.predict(filling, str(table), as_list=False)
+    assert said.outputs == ["KING", "TURING", "kept, as it is"]
+    said.write(str(tmp_path / name))
+    separator = "," if name.endswith("csv") else "\t"
+    assert (tmp_path / name).read_text(encoding="utf-8").splitlines()[2].split(separator) == [
+        "Turing",
+        "Leeds",
+        "TURING",
+    ]
+    assert read_table(tmp_path / name).column("Out").tolist() == ["KING", "TURING", "kept, as it is"]
 
 
-def test_without_a_file_predictions_go_to_stdout_and_no_answer_is_null(tmp_path, capsys):
+def test_a_list_holds_what_the_program_says_of_every_row(filling, table, tmp_path):
+    said = program_files.predict(filling, str(table), as_list=True)
+    assert said.outputs == ["KING, ADA", "TURING", "HOPPER"]
+    said.write(str(tmp_path / "out.json"))
+    assert json.loads((tmp_path / "out.json").read_text()) == [{"output": each} for each in said.outputs]
+
+
+def test_no_answer_is_null(tmp_path):
     halves = model("lambda xs: at(xs, 0)", Task.from_examples([([1, 2], 1), ([3], 3)]))
     (tmp_path / "in.json").write_text(json.dumps([{"input": [7, 8]}, {"input": []}]))
-    assert program_files.predict(halves, str(tmp_path / "in.json")) == [7, None]
-    assert json.loads(capsys.readouterr().out) == [{"output": 7}, {"output": None}]
+    said = program_files.predict(halves, str(tmp_path / "in.json"), as_list=True)
+    assert said.outputs == [7, None] and said.unanswered == 1
+
+
+def test_a_number_that_is_not_finite_is_no_answer(doubling, tmp_path):
+    (tmp_path / "new.csv").write_text("C,F\n4,\n,\n5,7\n")
+    said = program_files.predict(doubling, str(tmp_path / "new.csv"), as_list=True)
+    assert said.outputs == [8.0, None, 10.0] and said.unanswered == 1
+    said.write(str(tmp_path / "out.json"))
+    assert json.loads((tmp_path / "out.json").read_text()) == said.listed
+    told = io.StringIO()
+    program_files.predict(doubling, str(tmp_path / "new.csv"), as_list=False).write(told)
+    assert told.getvalue() == "C,F\n4,8.0\n,\n5,7\n"
+
+
+def test_outputs_of_examples_are_written_as_a_table_that_can_be_read_again(tmp_path):
+    backwards = model("lambda xs: reverse(xs)", Task.from_examples([([1, 2], [2, 1]), ([3], [3])]))
+    (tmp_path / "in.json").write_text(json.dumps([{"input": [7, 8]}, {"input": []}]))
+    said = program_files.predict(backwards, str(tmp_path / "in.json"), as_list=False)
+    said.write(str(tmp_path / "out.csv"))
+    assert (tmp_path / "out.csv").read_text() == 'output\n"[8, 7]"\n[]\n'
+
+
+def test_what_cannot_be_written_is_an_error_that_leaves_nothing(squares, tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="No such file or directory") as caught:
+        program_files.write_text(str(tmp_path / "no" / "p.json"), "[]")
+    assert "p.json" in caught.value.where and "folder exists" in caught.value.todo
+    with pytest.raises(DataError, match="Is a directory"):
+        program_files.write_text(tmp_path, "[]")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(DataError, match="No space left on device"):
+        program_files.write(squares, tmp_path, "examples.json")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_table_without_the_target_gets_it_as_its_last_column(filling, tmp_path):

@@ -50,6 +50,11 @@ def folds_of(task, seed=None, **asked):
     return train_rows, protocol.folds(task, train_rows, seed=seed)
 
 
+def test_a_negative_seed_is_refused_at_the_door():
+    with pytest.raises(UsageError, match="at least 0, received seed=-1"):
+        Protocol.propose(table(), seed=-1)
+
+
 # -- the sealed test set -----------------------------------------------------------------------------------
 
 

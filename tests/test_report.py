@@ -7,6 +7,7 @@ from importlib.resources import files
 import pytest
 
 from perennial import charts, report
+from perennial.errors import StoreError
 from perennial.history import History, Record
 from perennial.storages import SQLite
 from perennial.trial import Trial
@@ -115,6 +116,16 @@ def test_the_model_card_has_figures_limits_and_the_program(grown, history):
     card = (grown / "card.md").read_text(encoding="utf-8")
     assert card.startswith("---\n") and "## Limits" in card and "```python" in card
     assert f"{history.test['value']:.4g}" in card
+
+
+def test_a_report_that_cannot_be_written_leaves_nothing_half_written(history, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(StoreError, match="report.html could not be written: No space left on device"):
+        report.write(history, tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_status_tells_how_well_the_workers_were_used(history):

@@ -15,6 +15,7 @@ PerennialError                 exit code 1
 ├── SpaceError                 1   a space, genotype or choice is inconsistent
 ├── SealBroken                 1   the test set was asked for a second time
 ├── Diverged                   1   training produced NaN or infinity
+├── Rejected                   1   a candidate costs more than is allowed, known before it is built
 ├── StoreError                 1
 │   ├── StudyLocked                another process is growing this study
 │   ├── StudyChanged               the data or the configuration differ from the stored ones

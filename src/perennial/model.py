@@ -19,6 +19,7 @@ from perennial.errors import DamagedFile, ProgramError
 from perennial.lang import Program, evaluate, parse, to_source
 from perennial.modalities import codec_from_json
 from perennial.modalities.examples import object_array, plain
+from perennial.modalities.examples.reading import unique_names
 from perennial.primitives import vocabulary
 from perennial.weights import LARGEST_BYTES, Weights
 
@@ -121,7 +122,7 @@ class Model:
 
         The target's name holds the prediction; `probability:<class>` columns follow for classes, `low` and
         `high` (a 90 % interval from the errors on held-out rows) for a number. File names of images come first, as
-        the column `file`.
+        the column `file`. Names that a target has already get a number, as in `low_2`.
         """
         columns, notes = self.codec.encode_with_notes(data, impute_missing=impute_missing)
         values = self.predict_values(columns)
@@ -141,9 +142,10 @@ class Model:
             names = [*names, "low", "high"]
             result += [values + low, values + high]
         told_apart = self.codec.row_names(data)
-        if told_apart is not None:
-            names, result = [told_apart[0], *names], [told_apart[1], *result]
-        return names, result, notes
+        if told_apart is None:
+            return list(unique_names(names)), result, notes
+        *names, first = unique_names([*names, told_apart[0]])
+        return [first, *names], [told_apart[1], *result], notes
 
     def check(self) -> None:
         """Whether its weights can belong to its program; nothing is built.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from perennial.errors import PerennialError, UsageError
+from perennial.errors import DataError, PerennialError, UsageError
 from perennial.lang import evaluate, to_html
-from perennial.modalities.reading import write_table
+from perennial.modalities.reading import write_table, write_whole
 from perennial.model import Model
 from perennial.programming import filled_table, predictions
 
@@ -83,45 +83,115 @@ def _module(model: Model) -> str:
     return to_module(model.program, name, shown, about)
 
 
-def write(model: Model, folder: Path, data: str) -> list[Path]:
-    """Everything that people find in the folder of the study; what cannot be written is left out."""
+def write(model: Model, folder: Path, data: str, **reading: Any) -> list[Path]:
+    """Everything that people find in the folder of the study.
+
+    Args:
+        model: of a program from examples.
+        folder: of the study.
+        data: the examples, or the table that is filled.
+        reading: `encoding`, `delimiter`, `skip_bad_lines` of a table.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
     paths = []
     try:
-        paths.append(_written(folder / "program.py", exported(model, "python")))
+        source = exported(model, "python")
     except PerennialError:
         pass  # a word without a source; best/ holds the program
+    else:
+        paths.append(write_text(folder / "program.py", source))
     if model.codec.table:
-        names, columns = filled_table(model, data)
+        names, columns = filled_table(model, data, **reading)
         write_table(folder / "filled.csv", names, columns)
         paths.append(folder / "filled.csv")
     paths.append(write_report(model, folder))
-    _written(folder / "README.txt", NOTE)
+    write_text(folder / "README.txt", NOTE)
     return paths
 
 
-def predict(model: Model, data: str, output: str | None = None, **reading: Any) -> list[Any]:
-    """Writes predictions: `[{"output": …}, …]` as JSON, or a table with the target column filled.
+@dataclass(frozen=True)
+class Predicted:
+    """What a program says for every input of a file.
+
+    Args:
+        outputs: as JSON holds them; None where there is no answer, or a number that is not finite.
+        names, columns: of the table that holds them; without names it is a list in JSON.
+    """
+
+    outputs: list[Any]
+    names: list[str] = field(default_factory=list)
+    columns: list[list[Any]] = field(default_factory=list)
+
+    @property
+    def unanswered(self) -> int:
+        """How many inputs have no output."""
+        return sum(output is None for output in self.outputs)
+
+    @property
+    def listed(self) -> list[dict[str, Any]]:
+        """The outputs as JSON tells them."""
+        return [{"output": output} for output in self.outputs]
+
+    def write(self, target: str | os.PathLike | TextIO) -> None:
+        """Writes the table or the list.
+
+        Args:
+            target: the path, or an open text stream such as `sys.stdout`.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        if self.names:
+            write_table(target, self.names, self.columns)
+            return
+        text = json.dumps(self.listed, ensure_ascii=False, allow_nan=False) + "\n"
+        if hasattr(target, "write"):
+            target.write(text)
+        else:
+            write_text(target, text)
+
+
+def predict(model: Model, data: str, as_list: bool, **reading: Any) -> Predicted:
+    """Asks a program once for every input of a file.
 
     Args:
         model: of a program from examples.
         data: a JSON file of examples or inputs, or a table.
-        output: the file to write; stdout when `None`.
+        as_list: outputs alone are wanted, those of filled cells too. Else a table: the one of the file with its empty
+            target cells filled, or for a program from examples the one column `output`.
+        reading: `encoding`, `delimiter`, `skip_bad_lines` of a table.
     """
-    said = predictions(model, data, **reading)
-    if not str(data).lower().removesuffix(".gz").endswith(".json"):
-        if model.codec.table:
-            names, columns = filled_table(model, data, **reading)
-        else:
-            names, columns = ["output"], [said]
-        if output is None or str(output).lower().endswith((".csv", ".tsv")):
-            write_table(sys.stdout if output is None else output, names, columns)
-            return said
-    text = json.dumps([{"output": value} for value in said], ensure_ascii=False, allow_nan=False) + "\n"
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        _written(Path(output), text)
-    return said
+    if as_list:
+        return Predicted(_finite(predictions(model, data, **reading)))
+    if is_json(data) or not model.codec.table:
+        outputs = _finite(predictions(model, data, **reading))
+        return Predicted(outputs, ["output"], [list(map(_cell, outputs))])
+    names, columns = filled_table(model, data, **reading)
+    place = names.index(model.codec.table[-1])
+    columns[place] = _finite(columns[place])
+    return Predicted(columns[place], names, columns)
+
+
+def is_json(name: str) -> bool:
+    """Whether a file is called one of JSON, gzipped or not.
+
+    >>> is_json("examples.JSON.gz"), is_json("table.csv")
+    (True, False)
+    """
+    return name.lower().removesuffix(".gz").endswith(".json")
+
+
+def _finite(outputs: list[Any]) -> list[Any]:
+    """The outputs with None in place of every number that JSON lacks."""
+    return json.loads(json.dumps(outputs), parse_constant=lambda name: None)
+
+
+def _cell(output: Any) -> Any:
+    """An output in a table: what is neither text nor a number as JSON, which is how it is read again."""
+    plain = output is None or isinstance(output, str | int | float) and not isinstance(output, bool)
+    return output if plain else json.dumps(output, ensure_ascii=False)
 
 
 def ask(inputs: tuple, answers: Sequence[Any]) -> Any:
@@ -171,14 +241,22 @@ def write_report(model: Model, folder: Path) -> Path:
         + (f"<h2>Others that fit</h2>{others}" if others else "")
         + "</html>\n"
     )
-    return _written(folder / "report.html", page)
+    return write_text(folder / "report.html", page)
 
 
-def _written(path: Path, text: str) -> Path:
-    """The file is there whole or not at all."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".perennial-", suffix=".part")
-    with open(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
-    return path
+def write_text(path: str | os.PathLike, text: str) -> Path:
+    """Writes a file: all of it or nothing.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    place = Path(os.path.realpath(os.path.expanduser(path)))
+    try:
+        write_whole(place, lambda stream: stream.write(text))
+    except OSError as error:
+        raise DataError(
+            f"The file cannot be written: {error.strerror or error}.",
+            where=str(path),
+            todo="Check that the folder exists, may be written and has space.",
+        ) from None
+    return Path(path)

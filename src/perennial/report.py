@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
-import tempfile
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +15,8 @@ from typing import Any
 
 from perennial.charts import all_charts
 from perennial.history import History, Record
+from perennial.modalities.reading import write_whole
+from perennial.storages.sqlite.disk import cannot_write
 
 SCRIPTS = ("vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
 BROKEN = ("failed", "crashed", "out_of_memory")
@@ -412,9 +412,12 @@ def _template(name: str, autoescape: bool = True) -> Any:
 
 
 def _write(path: Path, text: str) -> None:
-    """Writes whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(name, 0o644)
-    os.replace(name, path)
+    """Writes a file of the study whole or not at all.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        write_whole(path, lambda stream: stream.write(text))
+    except OSError as error:
+        raise cannot_write(f"The file {path.name}", path.parent, error.strerror or error) from error

@@ -12,7 +12,7 @@ from PIL import Image
 
 from perennial.errors import DataError, UnreadableData, UnsafeData, UsageError
 from perennial.modalities.images.arrays import could_be_images, oriented
-from perennial.modalities.images.sources import is_images
+from perennial.modalities.images.sources import images_of, is_images
 from perennial.task import Task
 
 
@@ -216,6 +216,15 @@ def test_train_and_test_tables_beside_one_folder_of_images(draw, tmp_path):
         )
     task = Task.from_data(root)
     assert (task.rows, task.test.rows) == (18, 6)
+
+
+def test_a_path_that_leads_nowhere_is_no_image(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~.csv").write_text("a,b\n1,2\n")
+    assert not is_images("~.csv") and not is_images("~nobody-is-called-so/x")
+    for name, told in (("~nobody-is-called-so", "no such file or folder"), ("x" * 300, "cannot be read")):
+        with pytest.raises(DataError, match=told):
+            images_of(name)
 
 
 def test_a_column_that_is_not_there_is_named(class_folders):

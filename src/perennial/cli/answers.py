@@ -12,7 +12,8 @@ from perennial.cli.app import EXIT_FAILED, EXIT_GOOD, EXIT_INTERRUPTED, EXIT_NOT
 
 
 def answer(figures: Any, json: bool, text: str) -> int:
-    print(jsonlib.dumps(figures, ensure_ascii=False, allow_nan=False, default=_jsonable) if json else text)
+    """Prints figures as one line of JSON, in which a number that is not finite is null, or else the text."""
+    print(_one_line(figures) if json else text)
     return EXIT_GOOD
 
 
@@ -49,6 +50,11 @@ def confess(error: Exception) -> int:
     return complain(
         f"{text}\n  to do: Please report it; PERENNIAL_DEBUG=1 shows the whole story.", EXIT_FAILED
     )
+
+
+def _one_line(figures: Any) -> str:
+    plain = jsonlib.loads(jsonlib.dumps(figures, default=_jsonable), parse_constant=lambda name: None)
+    return jsonlib.dumps(plain, ensure_ascii=False, allow_nan=False)
 
 
 def _jsonable(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -14,6 +14,8 @@ from perennial.cli.app import Flag, Many, app
 from perennial.cli.arguments import bytes_of, kinds_of, seconds_of
 from perennial.cli.studies import name_of
 from perennial.errors import StoreError, UsageError
+
+USUAL_STRATEGY, USUAL_SCHEDULER = "mixture", "full"
 
 
 @app.command
@@ -28,8 +30,8 @@ def grow(
     protocol: str | None = None,
     folds: int | None = None,
     test_share: float | None = None,
-    strategy: str = "mixture",
-    scheduler: str = "full",
+    strategy: str = USUAL_STRATEGY,
+    scheduler: str = USUAL_SCHEDULER,
     trials: int | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -141,15 +143,24 @@ def grow(
     json
         Print one JSON object on stdout.
     """
+    if seed < 0:
+        raise UsageError(f"--seed is a whole number of at least 0, received {seed}.", todo="Give --seed 0.")
+    reading = {"encoding": encoding, "delimiter": delimiter, "skip_bad_lines": skip_bad_lines}
+    from_examples = bool(from_ or as_) or _is_examples(data, target)
+    if from_examples:
+        _refuse_for_examples(
+            trials, test=test, metric=metric, protocol=protocol, folds=folds, test_share=test_share,
+            strategy=None if strategy == USUAL_STRATEGY else strategy,
+            scheduler=None if scheduler == USUAL_SCHEDULER else scheduler, type=type_, drop=drop,
+            group=group, time_column=time_column, problem=problem, drop_unlabelled=drop_unlabelled,
+            drop_leaky=drop_leaky, strict=strict, allow_overlap=allow_overlap, image_size=image_size,
+            image_fit=image_fit, skip_bad_images=skip_bad_images,
+        )  # fmt: skip
     remembering = None if no_library else library or _usual_library(trials)
-    if from_ or as_ or _is_examples(data, target):
-        if trials is not None:
-            raise UsageError(
-                "Programs are looked for by the clock, not by --trials.", todo="Give --time 60s."
-            )
+    if from_examples:
         return _grow_program(
-            data, target, from_, as_, time, out, seed, memory, ask, tolerance, remembering, reuse, json
-        )
+            data, target, from_, as_, time, out, seed, memory, ask, tolerance, remembering, reuse, reading, json
+        )  # fmt: skip
     budget = seconds_of(time) if time else None
     kinds = kinds_of(type_)
     limit = bytes_of(memory) if memory else None
@@ -157,7 +168,10 @@ def grow(
         "target": target, "metric": metric, "protocol": protocol, "folds": folds, "test_share": test_share,
         "strategy": strategy, "scheduler": scheduler, "seed": seed, "kinds": kinds, "drop": drop or [], "group": group,
         "time_column": time_column, "problem": problem, "test": test,
-        **{name: value for name, value in (("image_size", image_size), ("image_fit", image_fit)) if value},
+        **_given(
+            image_size=image_size, image_fit=image_fit, skip_bad_images=skip_bad_images, **reading,
+            drop_unlabelled=drop_unlabelled, drop_leaky=drop_leaky, strict=strict, allow_overlap=allow_overlap,
+        ),
     }  # fmt: skip
     folder = Path(out) if out else Path("runs") / name_of(data, configuration)
 
@@ -172,8 +186,8 @@ def grow(
             test_share=test_share, strategy=strategy, scheduler=scheduler, seed=seed, workers=workers, memory=limit,
             listeners=[watching], configuration=configuration, kinds=kinds, drop=tuple(drop or ()), group=group,
             time=time_column, problem=problem, drop_unlabelled=drop_unlabelled or strict,
-            drop_leaky=drop_leaky or strict, allow_overlap=allow_overlap, encoding=encoding, delimiter=delimiter,
-            skip_bad_lines=skip_bad_lines, image_size=size_of(image_size), image_fit=image_fit,
+            drop_leaky=drop_leaky or strict, allow_overlap=allow_overlap, **reading,
+            image_size=size_of(image_size), image_fit=image_fit,
             skip_bad_images=skip_bad_images, library=remembering, reuse=reuse,
         )  # fmt: skip
     return answer_grown(model, folder, json)
@@ -204,9 +218,29 @@ def _is_examples(data: str, target: list[str] | None) -> bool:
     return is_examples(data)
 
 
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given, by name."""
+    return {name: value for name, value in options.items() if value is not None and value is not False}
+
+
+def _refuse_for_examples(trials: int | None, **options: Any) -> None:
+    """Refuses options that would not be heard while a program is looked for."""
+    if trials is not None:
+        raise UsageError("Programs are looked for by the clock, not by --trials.", todo="Give --time 60s.")
+    _refuse("Programs are judged by their examples", _given(**options))
+
+
+def _refuse(why: str, given: dict[str, Any]) -> None:
+    if given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        todo = f"Leave {'it' if len(given) == 1 else 'them'} out."
+        raise UsageError(f"{names} would not be heard.", why=f"{why}.", todo=todo)
+
+
 def _grow_program(
     data: str, target: list[str] | None, from_: list[str] | None, as_: str | None, time: str | None, out: str | None,
-    seed: int, memory: str | None, ask: bool, tolerance: float, library: str | None, reuse: str, json: bool,
+    seed: int, memory: str | None, ask: bool, tolerance: float, library: str | None, reuse: str,
+    reading: dict[str, Any], json: bool,
 ) -> int:  # fmt: skip
     """A program from examples: JSON pairs, or a column of a table to be filled."""
     from perennial import program_files, terminal, workflow
@@ -217,12 +251,15 @@ def _grow_program(
         raise UsageError(f"--as is formula or program, received {as_!r}.")
     if not 0.0 <= tolerance < 1.0:
         raise UsageError(f"--tolerance is a share from 0 up to 1, received {tolerance}.")
-    configuration = {"target": target, "from": sources, "as": as_, "seed": seed, "tolerance": tolerance}
+    configuration = {
+        "target": target, "from": sources, "as": as_, "seed": seed, "tolerance": tolerance, **_given(**reading),
+    }  # fmt: skip
     folder = Path(out) if out else Path("runs") / name_of(data, configuration)
     if data.lower().endswith(".json") and not target:
+        _refuse("Examples in JSON are read in one way only", _given(**reading))
         task = Task.from_examples(data, tolerance=tolerance)
     elif target and len(target) == 1:
-        task = Task.fill(data, target[0], sources, numbers=as_ == "formula", tolerance=tolerance)
+        task = Task.fill(data, target[0], sources, numbers=as_ == "formula", tolerance=tolerance, **reading)
     else:
         raise UsageError("A table is filled by example in one column.", todo="Name it with --target COLUMN.")
     with closing(terminal.listener(lively=not ask)) as watching:
@@ -231,6 +268,6 @@ def _grow_program(
             listeners=[watching], configuration=configuration, ask=program_files.ask if ask else None, library=library,
             reuse=reuse,
         )  # fmt: skip
-    for path in program_files.write(model, folder, data):
+    for path in program_files.write(model, folder, data, **reading):
         say(f"wrote {path}")
     return answer_grown(model, folder, json)

@@ -95,7 +95,10 @@ def search(data: str, *, target: Many = None, library: Place = None, json: Flag 
         data, list(target) if target and len(target) > 1 else (target[0] if target else None)
     )
     if task.modality == "examples":
-        raise UsageError("Programs from examples are not recalled yet.", todo="Give a table or images.")
+        raise UsageError(
+            "Programs for examples are not ranked: those of the same types are tried on the examples themselves.",
+            todo="Run grow with the library, or give a table or images.",
+        )
     rows_to_learn_from, _ = Protocol.propose(task).split(task)
     space = space_for(
         task.modality, task.input_type, task.output_type, len(rows_to_learn_from), DEFAULT_SECONDS
@@ -253,7 +256,7 @@ def _opened(place: str | None, new: bool = False) -> Iterator[Library]:
     from perennial.library import Library, default_place
     from perennial.storages.sqlite import BLOBS, disk
 
-    folder = Path(place).expanduser() if place else default_place()
+    folder = Path(os.path.expanduser(place)) if place else default_place()
     parts = (disk.DATABASES["library"], disk.SNAPSHOTS, BLOBS)
     if not new and not any(os.path.exists(folder / part) for part in parts):
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,16 @@ def name_of(data: str, configuration: dict[str, Any]) -> str:
         "willow",
         "yew",
     ]
-    told = json.dumps([str(Path(data).expanduser().resolve()), configuration], sort_keys=True, default=str)
+    place = os.path.realpath(os.path.expanduser(data))
+    told = json.dumps([place, configuration], sort_keys=True, default=str)
     number = int.from_bytes(hashlib.sha256(told.encode()).digest()[:4], "big")
     return f"{trees[number % len(trees)]}-{number // len(trees) % 1000}"
 
 
 def find_study(name: str) -> Path:
     """The folder of a study, given as a path or as the short name of one under `runs/`."""
-    for folder in (Path(name).expanduser(), Path("runs") / name):
-        if (folder / "study.db").is_file():
+    for folder in (Path(os.path.expanduser(name)), Path("runs") / name):
+        if os.path.isfile(folder / "study.db"):
             return folder
     import difflib
 
@@ -63,10 +65,19 @@ def history_of(study: str) -> Any:
 def model_of(study: str) -> Any:
     from perennial.model import Model
 
+    return Model.load(find_grown(study) / "best")
+
+
+def find_grown(study: str) -> Path:
+    """The folder of a study that has saved a model.
+
+    Raises:
+        DataError: it has not come so far.
+    """
     folder = find_study(study)
-    if not (folder / "best").is_dir():
+    if not os.path.isdir(folder / "best"):
         raise too_young("no saved model", folder)
-    return Model.load(folder / "best")
+    return folder
 
 
 def too_young(told: str, folder: Path) -> DataError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perennial import metrics
-from perennial.errors import DataError
+from perennial.errors import DataError, UsageError
 from perennial.metrics import Metric
 from perennial.protocol.choices import (
     check_request,
@@ -46,8 +46,11 @@ class Protocol:
         folds_wanted: splits of one repeat; 1 for a holdout, 0 for leave-one-out (as many as rows).
         repeats: of the whole k-fold.
         test_rows: rows to seal; 0 when the user brought test data or rows are too few.
-        seed: of every split.
+        seed: of every split, 0 or more.
         reasons: why, one sentence each.
+
+    Raises:
+        UsageError: the seed is negative.
     """
 
     kind: str
@@ -57,6 +60,12 @@ class Protocol:
     test_rows: int = 0
     seed: int = 0
     reasons: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise UsageError(
+                f"A seed is a whole number of at least 0, received seed={self.seed}.", todo="Give seed=0."
+            )
 
     @staticmethod
     def propose(

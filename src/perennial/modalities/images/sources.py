@@ -153,8 +153,7 @@ def judged_images(
 
 
 def _path(data: str | os.PathLike) -> Path:
-    path = Path(data)
-    return path if path.exists() else path.expanduser()
+    return Path(data if os.path.exists(data) else os.path.expanduser(data))
 
 
 def _is_path_of_images(data: str | os.PathLike) -> bool:
@@ -236,7 +235,7 @@ def _placed(sets: dict[str, ImageSet], path: Path) -> dict[str, ImageSet]:
 
 def _images_of_path(path: Path, reading: Mapping[str, Any] | None = None) -> ImageSet:
     """All images of a path; tables beside them are read when it is said how."""
-    if path.is_dir():
+    if os.path.isdir(path):
         tree = tree_of(path)
         idx = _idx_parts(tree, labels=False)
         return idx.get("test", idx.get("train")) if idx else described_images(tree, reading)

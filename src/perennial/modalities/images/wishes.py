@@ -23,7 +23,7 @@ class ImageWishes:
     Raises:
         UsageError: a size or a fit that does not exist.
 
-    >>> ImageWishes.of_text("32x48", None).size
+    >>> ImageWishes((32, 48)).size
     (32, 48)
     """
 
@@ -42,11 +42,6 @@ class ImageWishes:
             raise _wrong_size(self.size)
         if any(not SMALLEST_SIDE <= side <= LARGEST_SIDE for side in sides):
             raise _wrong_size(self.size)
-
-    @staticmethod
-    def of_text(size: str | None, fit: str | None, skip_bad: bool = False) -> ImageWishes:
-        """The wishes of a command line."""
-        return ImageWishes(size_of(size), fit, skip_bad)
 
     def refuse_for_tables(self) -> None:
         """Raises UsageError when images were spoken of and the data are a table."""
