@@ -7,9 +7,11 @@ import pytest
 
 from perennial import closing, doctor, grow
 from perennial.assembly import Candidate
+from perennial.errors import WorkerError
 from perennial.history import History
 from perennial.model import Model
 from perennial.storages import SQLite
+from perennial.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,8 @@ def test_weights_of_trials_that_are_not_needed_are_let_go(ended):
     history = History.read(folder)
     scored = history.scored
     kept = {record.trial.number for record in history.records if record.weights}
-    assert scored[0].trial.number in kept and kept <= {scored[0].trial.number, *history.chosen["members"]}
+    assert kept == {record.trial.number for record in [scored[0], *history.members] if record.weights}
+    assert kept >= {scored[0].trial.number}
     assert all(record.predictions and record.source for record in scored)
     wanted = {blob for record in history.records for blob in record.weights}
     assert wanted <= blobs_of(folder)
@@ -58,6 +61,20 @@ def test_a_study_that_was_tidied_goes_on(ended, examples):
     assert len(after.records) > len(before.records) and after.chosen["confirmed"]
     assert model.result["trials"] == len(after.records)
     assert doctor._study(folder)[0]
+
+
+def test_a_baseline_that_failed_is_no_reason_to_end_badly(tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise WorkerError("It took too long.", status="over_budget")
+
+    monkeypatch.setattr(Study, "run_program", killed)
+    monkeypatch.setattr(closing, "BEST_KEPT", 1)
+    x, z = np.random.default_rng(0).normal(size=(2, 100))
+    model = grow({"x": x, "z": z, "y": x > z}, "y", trials=4, workers=0, out=tmp_path / "s")
+    told = History.read(tmp_path / "s")
+    assert model.result["beaten"] and told.finished is not None
+    assert any(baseline["score"] is None for baseline in told.baselines)
+    assert any(record.trial.status == "scored" and not record.weights for record in told.records)
 
 
 # -- what can be tested in time ----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.confirmation import SPARE, affordable, patiently, shortlist
+from perennial.confirmation import SPARE, affordable, confirm, patiently, shortlist
 from perennial.history import Record
 from perennial.metrics import resolve
 from perennial.spaces import Genotype
@@ -146,3 +146,57 @@ def test_candidates_judged_on_other_folds_are_not_averaged_and_not_lost():
     study = made([0.3, 0.4], [1, 2], [FOREST, FOREST])
     study.history.scored[1] = replace(study.history.scored[1], folds=(3, None))
     assert [record.trial.number for record in shortlist(study, 5)] == [0, 1]
+
+
+# -- an earlier session ------------------------------------------------------------------------------------------------
+
+
+class Late:
+    """A study whose time is over, with two candidates that an earlier session confirmed."""
+
+    stopping, workers, seed = None, 2, 0
+    clock = SimpleNamespace(elapsed=100.0)
+
+    def __init__(self, kept=(2, 2), confirmed=True):
+        searched = [replace(record(number, 1.0), weights=("s",) * count) for number, count in enumerate(kept)]
+        again = [
+            replace(
+                each,
+                trial=replace(each.trial, number=7 + each.trial.number),
+                weights=("c", "c"),
+                folds=(1, 2),
+            )
+            for each in searched
+        ]
+        self.history = SimpleNamespace(records=searched, confirmations=again if confirmed else [])
+        self.begun = []
+
+    def search(self, source, screening, seconds):
+        self.begun += source.ask(9)
+        return []
+
+    def covered(self, fold_seed, limit):
+        return np.arange(4)
+
+    def predictions(self, record):
+        return np.full(4, float(record.trial.number))
+
+    def replicas(self, record):
+        return [blob.encode() for blob in record.weights]
+
+
+PLAN = SimpleNamespace(confirm_end=54.0, confirmed=5, patient=False)
+
+
+def test_when_the_time_is_over_what_an_earlier_session_confirmed_still_counts():
+    study = Late()
+    members = confirm(study, PLAN, trials=None)
+    assert study.begun == [] and [member.record.trial.number for member in members] == [7, 8]
+    assert [member.replicas for member in members] == [(b"c", b"c", b"s", b"s")] * 2
+    assert confirm(Late(confirmed=False), PLAN, trials=None) == []
+
+
+@pytest.mark.parametrize("kept", [(1, 2), (0, 2), (0, 0)])
+def test_models_of_the_search_help_only_where_all_members_have_as_many(kept):
+    members = confirm(Late(kept), PLAN, trials=None)
+    assert [member.replicas for member in members] == [(b"c", b"c")] * 2

@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from perennial.errors import Diverged
-from perennial.evaluate import Bench, derive_seed, evaluate, overfit, pace, predict, unpack_array
+from perennial.evaluate import Bench, derive_seed, evaluate, pace, predict, unpack_array
 from perennial.metrics import resolve
 from perennial.protocol import Protocol
 from perennial.task import Task
@@ -68,11 +68,6 @@ def test_fresh_folds_hold_out_other_rows(bench):
         evaluate(bench, source=LINEAR, seed=0, fold_seed=seed, fold_limit=1).covered for seed in (None, 1, 2)
     ]
     assert len({tuple(rows) for rows in first}) == 3
-
-
-def test_forests_fit_the_rows_they_learnt_from_better_than_new_ones(bench):
-    outcome = overfit(bench, source="lambda row: extra_trees(numbers(row), min_rows=1, trees=20)", seed=0)
-    assert outcome.train_score > outcome.score and outcome.blobs == ()
 
 
 def test_fold_models_predict_as_their_mean(bench):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.errors import StoreError
-from perennial.history import RECALLED, History, Record
+from perennial.history import OPENER, RECALLED, History, Record
 from perennial.spaces import Genotype
 from perennial.storages import SQLite
 from perennial.storages.base import Event
@@ -193,8 +193,9 @@ def test_a_suggestion_gains_over_the_best_opener_in_the_direction_of_better(dire
     history = told(
         ("protocol", {"direction": direction}),
         suggested(1),
-        tried(0, sign * opener, value=opener, stage="overfit"),
-        tried(2, sign * worse, value=worse, stage="overfit"),
+        tried(0, sign * opener, value=opener, stage="overfit", origin=OPENER),
+        tried(2, sign * worse, value=worse, stage="overfit", origin=OPENER),
+        tried(4, sign * (own + sign), value=own + sign, stage="overfit", origin="overfit probe"),
         tried(3, sign * (own + sign), value=own + sign, stage="tune"),
         tried(1, sign * own, value=own, stage="overfit", origin=RECALLED, seconds=4.0),
         ("chosen", {"members": [1]}),

@@ -11,6 +11,7 @@ from perennial import programming, symbolic_regression
 from perennial.errors import StudyChanged
 from perennial.history import History
 from perennial.lang import Lambda, Literal, Real, Var, call
+from perennial.library import Library
 from perennial.model import Model
 from perennial.primitives import vocabulary
 from perennial.storages import SQLite
@@ -135,6 +136,17 @@ def test_a_finished_study_goes_on_when_it_is_given_more_time(tmp_path):
     assert engine.runs == 0
     grown(tmp_path / "s", engine, seconds=120)
     assert engine.runs == 1
+
+
+def test_a_worse_program_for_the_same_examples_does_not_become_the_newest(tmp_path):
+    with Library(tmp_path / "library") as library:
+        first = grown(tmp_path / "a", Doing(TABLE), library=library)
+        worse = grown(tmp_path / "b", Doing(ECHO), library=library, reuse="off")
+    assert first.result["kept"] == ["examples/solution@1"] and worse.result["kept"] == []
+    told = [each["text"] for each in History.read(tmp_path / "b").verdicts if each["stage"] == "remember"]
+    assert told == [
+        "not kept in the library: examples/solution@1 is of the same data and as good on validation"
+    ]
 
 
 def test_the_test_is_asked_once_and_not_after_an_interruption(tmp_path):

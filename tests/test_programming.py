@@ -138,7 +138,7 @@ def test_predictions_are_written_as_json_in_order(tmp_path):
     model = pn.grow(Task.from_examples(NAMES), seconds=20)
     told = {"train": [], "test": [{"input": "Emmy Noether"}, {"input": ""}, {"input": "a b"}]}
     (tmp_path / "in.json").write_text(json.dumps(told))
-    program_files.predict(model, str(tmp_path / "in.json"), str(tmp_path / "out.json"))
+    program_files.predict(model, str(tmp_path / "in.json"), as_list=True).write(str(tmp_path / "out.json"))
     said = json.loads((tmp_path / "out.json").read_text())
     assert said == [{"output": "Noether"}, {"output": None}, {"output": "b"}]
     with pytest.raises(DataError):

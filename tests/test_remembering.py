@@ -12,8 +12,7 @@ from perennial.errors import StoreError
 from perennial.history import History, Record
 from perennial.library import Card, Library
 from perennial.library.recall import RECIPE
-from perennial.metrics import resolve
-from perennial.remembering import _as_good
+from perennial.remembering import as_good
 from perennial.spaces import Genotype
 from perennial.testing.libraries import misremember
 from perennial.trial import Trial
@@ -183,7 +182,8 @@ def test_a_study_that_has_ended_can_be_kept_later(tmp_path):
     first = grow(table(5), **settings)
     assert first.result["kept"] == []
     for _ in range(2):
-        grow(table(5), **settings, library=tmp_path / "library")
+        again = grow(table(5), **settings, library=tmp_path / "library")
+        assert again.result["kept"] == ["table-5/solution@1"]
     assert [entry["name"] for entry in History.read(tmp_path / "s").kept] == ["table-5/solution@1"]
     with Library(tmp_path / "library") as library:
         assert ("table-5/recipe-1", 1) in library.store.names()
@@ -208,8 +208,9 @@ def test_a_study_that_goes_on_keeps_the_suggestions_that_it_began_with(two, tmp_
     with Library(place) as library:
         for base, version in list(library.store.names()):
             library.forget(f"{base}@{version}")
-    grow(table(3), trials=4, workers=0, out=tmp_path / "s")
+    model = grow(table(3), trials=4, workers=0, out=tmp_path / "s")
     assert History.read(tmp_path / "s").recalled == before and before["suggestions"]
+    assert model.result["trials"] == 4
 
 
 def test_a_library_that_cannot_be_read_is_told_and_harms_nothing(two, monkeypatch, tmp_path):
@@ -243,17 +244,19 @@ def test_the_same_data_again_leave_no_second_model_unless_it_is_better(two, tmp_
     with Library(library) as opened:
         assert len(opened.store.evidence()) == before, "a study that has ended is told once"
 
-    def known(value, seed=1, **protocol):
+    def known(value, seed=1, better=False, **protocol):
         judged = SimpleNamespace(
             chosen={"value": value}, protocol={**told.protocol, **protocol}, created=told.created
         )
-        metric = resolve(told.protocol["metric"])
         with Library(library) as opened:
-            return _as_good(opened, SimpleNamespace(history=judged, task=table(seed), metric=metric))
+            return as_good(opened, judged, table(seed), better)
 
     value = told.chosen["value"]
     assert known(value) == known(value - 0.1) == "table-1/solution@1"
     assert known(value + 0.001) is None, "a better one is kept"
+    assert known(value, better=True) is None and known(value - 0.1, better=True) is not None
+    reasons = {**told.protocol["settings"], "reasons": ["as you asked"]}
+    assert known(value, settings=reasons) is not None, "why it was judged so changes nothing"
     assert known(value, metric="log_loss") is None, "other metrics cannot be compared"
     assert known(value, kind="time") is None, "nor other protocols"
     assert known(value, seed=3) is None, "nor other data"
@@ -269,7 +272,6 @@ def test_a_library_that_cannot_be_walked_is_no_reason_to_keep_nothing(two, monke
         raise StoreError("The index is damaged.")
 
     monkeypatch.setattr(Library, "walk", damaged)
-    judged = SimpleNamespace(chosen={"value": 0.5}, protocol={}, created={})
+    judged = SimpleNamespace(chosen={"value": 0.5}, protocol={"direction": "maximize"}, created={})
     with Library(folder / "library") as opened:
-        asked = SimpleNamespace(history=judged, task=table(1), metric=resolve("roc_auc"))
-        assert _as_good(opened, asked) is None
+        assert as_good(opened, judged, table(1)) is None

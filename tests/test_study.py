@@ -124,6 +124,13 @@ def test_other_data_are_refused_and_the_folder_is_let_go(tmp_path):
         assert refused.value and len(again.history.records) == 1
 
 
+def test_a_study_that_cannot_begin_lets_go_of_its_folder(tmp_path):
+    with pytest.raises(UsageError, match="evolutoin") as refused:
+        study(out=tmp_path / "s", strategy="evolutoin")
+    with study(out=tmp_path / "s", strategy="evolution") as begun:
+        assert refused.value and begun.history.records == []
+
+
 def test_failures_are_records_and_the_same_failure_again_and_again_ends_the_search():
     with study(space=failing(), strategy="random").run(trials=50) as done:
         assert FAILURES_IN_A_ROW <= len(done.history.failed) < 50

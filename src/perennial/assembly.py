@@ -15,7 +15,7 @@ import numpy as np
 
 from perennial import compiler, ensemble
 from perennial.history import Record
-from perennial.lang import Call, Lambda, Layer, Literal, Program, call, parse, to_source
+from perennial.lang import Call, Lambda, Layer, Literal, Program, Var, call, parse, to_source
 from perennial.metrics import Metric, paired_difference, standard_error
 from perennial.primitives import vocabulary
 from perennial.weights import Weights
@@ -308,8 +308,6 @@ def kind_of(program: Program) -> str:
 
 
 def _argument(program: Program) -> Program:
-    from perennial.lang import Var
-
     return Var(program.names[0])
 
 

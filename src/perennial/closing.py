@@ -19,7 +19,7 @@ from perennial.library import Library
 from perennial.library.features import Part, with_parts
 from perennial.model import Model
 from perennial.primitives import vocabulary
-from perennial.remembering import keep_grown, keep_recipes, reused
+from perennial.remembering import keep_grown, keep_recipes, kept_names, reused
 from perennial.study import Study
 
 PREDICTION_INTERVAL = (0.05, 0.95)
@@ -59,11 +59,7 @@ def judge(study: Study, answer: Candidate) -> Model:
     test = study.task.test if study.task.test is not None else study.task.take(opened)
     predictions = predicted(study, answer, test.inputs)
     constant = predicted(study, baseline_candidate(study, study.history.baselines[0]), test.inputs)
-    judged = (
-        metrics.decide(predictions, answer.decision)
-        if study.metric.input == "label" and answer.decision
-        else predictions
-    )
+    judged = study.metric.decided(predictions, answer.decision, marginals=test.target.ndim == 2)
     low, high = metrics.interval(study.metric, test.target, judged, seed=study.seed)
     study.emit(
         "test",
@@ -105,16 +101,15 @@ def _tidy(study: Study) -> None:
     disk. Their programs, scores and predictions stay; a study that goes on trains them again where it wants them.
     """
     history = study.history
-    wanted = {*history.chosen["members"], *(record.trial.number for record in history.scored[:BEST_KEPT])}
+    wanted = {record.trial.number for record in [*history.members, *history.scored[:BEST_KEPT]]}
     done = [record for record in history.records if record.weights and record.trial.number not in wanted]
     if not done:
         return
     study.emit("tidied", trials=[record.trial.number for record in done])
     known = [*history.records, *history.confirmations]
     needed = {blob for record in known for blob in (*record.weights, record.predictions, record.checkpoint)}
-    needed |= {
-        blob for baseline in history.baselines for blob in (*baseline["weights"], baseline["predictions"])
-    }
+    fitted = [baseline for baseline in history.baselines if baseline["score"] is not None]
+    needed |= {blob for baseline in fitted for blob in (*baseline["weights"], baseline["predictions"])}
     needed |= {part["weights"] for part in (history.recalled or {}).get("modules", ())}
     for blob in {blob for record in done for blob in record.weights} - needed:
         study.storage.delete(blob)
@@ -207,7 +202,7 @@ def result(study: Study) -> dict[str, Any]:
         "failed": len(history.failed),
         "program": history.chosen["program"] if history.chosen else history.baselines[0]["program"],
         "reused": reused(history),
-        "kept": [entry["name"] for entry in history.kept],
+        "kept": kept_names(history),
         "report": str(study.folder / "report.html") if study.folder else None,
         "beaten": bool(history.chosen and history.chosen["kind"] != "baseline"),
         "interrupted": history.interrupted,

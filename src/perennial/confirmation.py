@@ -31,14 +31,16 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
     """Trains the best few again on fresh folds; returns those that finished.
 
     Further rounds on further folds follow while there is time. A round counts for a member only when it finished,
-    and only members that finished all counted rounds are returned.
+    and only members that finished all counted rounds are returned. When the time is over, nothing is begun, and those
+    of an earlier session count.
     """
-    if study.stopping or study.clock.elapsed >= plan.confirm_end:
+    known, over = study.history.confirmations, study.stopping or study.clock.elapsed >= plan.confirm_end
+    if over and not known:
         return []
-    known = study.history.confirmations
-    best, limit = shortlist(study, plan.confirmed), known[0].folds[1] if known else None
+    best = _begun(study) if over else shortlist(study, plan.confirmed)
+    limit = known[0].folds[1] if known else None
     patient = plan.patient and trials is None and any(map(_is_network, best))
-    if trials is None and (patient or not known):
+    if trials is None and not over and (patient or not known):
         folds = len(study.protocol.folds(study.training, np.arange(study.training.rows), seed=1))
         left, workers = _left(study, plan), max(1, study.workers)
         if patient:
@@ -58,6 +60,7 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
         missing = [record for record in wanted if (record.trial.genotype, number) not in done]
         if missing and rounds and not _another_round(study, rounds[-1], plan):
             break
+        missing = [] if over else missing
         if missing and not rounds:
             study.stage("confirm", f"the best {len(missing)} again on fresh folds")
         screening = Screening("confirm", fold_seed=number, fold_limit=limit, kind="confirm", keep=True)
@@ -72,11 +75,19 @@ def confirm(study: Study, plan: Plan, trials: int | None) -> list[Member]:
             break
         rounds.append(finished)
     members = [record for record in best if rounds and record.trial.genotype in rounds[-1]]
-    reused = not patient and all(record.weights for record in members)
+    kept = {len(record.weights) for record in members}
+    reused = not patient and len(kept) == 1 and kept != {0}
     return [
         _member(study, record if reused else None, [finished[record.trial.genotype] for finished in rounds])
         for record in members
     ]
+
+
+def _begun(study: Study) -> list[Record]:
+    """What was confirmed before, each once, as the search knew it where it was not changed."""
+    searched = {record.trial.genotype: record for record in study.history.records}
+    confirmed = {record.trial.genotype: record for record in study.history.confirmations}
+    return [searched.get(genotype, record) for genotype, record in confirmed.items()]
 
 
 def shortlist(study: Study, count: int) -> list[Record]:

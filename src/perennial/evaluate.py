@@ -211,15 +211,6 @@ def part(bench: Bench, *, source: str, blob: bytes) -> tuple[str, str, bytes] | 
     return part_of(parse(source, vocabulary()), Weights.from_bytes(blob), (bench.task.input_type,))
 
 
-def overfit(bench: Bench, *, source: str, seed: int, seconds: float = float("inf")) -> Outcome:
-    """One fold only, scored on the rows it learnt from too: can this program fit the data at all?"""
-    program = parse(source, vocabulary())
-    fold = bench.protocol.folds(bench.task, np.arange(bench.task.rows))[0]
-    start = time.monotonic()
-    result = _fit_fold(bench, program, *fold, seed, start + seconds)
-    return _gather(bench, program, [fold], [result], time.monotonic() - start, float("inf"))
-
-
 def _fitting_share(program: Program) -> float:
     return NETWORK_SHARE if compiler.heads(program) else FITTING_SHARE
 

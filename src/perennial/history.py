@@ -15,8 +15,8 @@ from perennial.spaces import Genotype
 from perennial.storages import Event, SQLite
 from perennial.trial import Trial, rank_key
 
-RECALLED = "recalled"
-"""The origin of trials that the library suggested."""
+RECALLED, OPENER = "recalled", "opener"
+"""The origins of trials that the library suggested, and of those that are tried in any case."""
 
 
 @dataclass(frozen=True)
@@ -178,10 +178,7 @@ class History:
         """
         sign = -1.0 if self.protocol.get("direction") == "minimize" else 1.0
         tried = {record.trial.genotype: record for record in reversed(self.records)}
-        others = [
-            record.value for record in self.scored
-            if record.trial.stage == "overfit" and record.trial.origin != RECALLED
-        ]  # fmt: skip
+        others = [record.value for record in self.scored if record.trial.origin == OPENER]
         scratch = sign * max(sign * value for value in others) if others else None
         answer = {record.trial.number for record in self.members}
         rows = []

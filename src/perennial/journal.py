@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from perennial.storages import Memory, SQLite, Storage
 from perennial.storages.base import Event, plain
 from perennial.task import Task
 
+MOST_SHOWN = 5
 PACKAGES = ("perennial", "numpy", "scikit-learn", "lightgbm", "keras", "torch", "duckdb")
 
 
@@ -69,18 +71,32 @@ class Journal:
                 **told, versions=_versions(), machine=_machine(),
             )  # fmt: skip
 
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """Lets go of the folder when what is inside fails: nobody else could."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
     def check(self, task: Task) -> None:
-        """Refuses data that the study was not begun with, and lets go of the folder.
+        """Refuses data that the study was not begun with.
 
         Raises:
             StudyChanged: the folder belongs to other data.
         """
         known = self.history.created.get("fingerprint")
-        if known is not None and known != task.fingerprint:
-            self.close()
+        if known is None:
+            return
+        told, now = _named(self.history.sensed), _named(task.describe())
+        changed = [f"{old} is now {new}" for old, new in zip(told, now, strict=False) if old != new]
+        if known != task.fingerprint:
+            changed = [f"stored fingerprint {known[:12]}, now {task.fingerprint[:12]}"]
+        if changed:
             raise StudyChanged(
                 "This study was started on other data.",
-                where=f"{self.folder}: stored fingerprint {known[:12]}, now {task.fingerprint[:12]}",
+                where=f"{self.folder}: {', '.join(changed[:MOST_SHOWN])}",
                 why="Scores on different data cannot be compared, and the test set may differ.",
                 todo="Give the new data a folder of its own with --out, or restore the old file.",
             )
@@ -105,6 +121,12 @@ class Journal:
     def close(self) -> None:
         """Lets go of the folder; may be called twice."""
         self.storage.close()
+
+
+def _named(told: Mapping[str, Any]) -> list[str]:
+    """What columns and classes are called; nothing where that was not written down."""
+    columns = [f"column {column['name']!r}" for column in told.get("columns", ())]
+    return columns + [f"class {name!r}" for name in told.get("classes", ())]
 
 
 def _versions() -> dict[str, str]:

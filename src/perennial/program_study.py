@@ -22,7 +22,7 @@ from perennial.library import Library
 from perennial.modalities.examples import example_hashes, plain
 from perennial.model import Model
 from perennial.primitives import vocabulary
-from perennial.remembering import keep_solution, kept_in
+from perennial.remembering import as_good, keep_solution, kept_in, kept_names, tell_as_good
 from perennial.synthesis.base import MEMORY, Budget
 from perennial.task import Task
 from perennial.weights import Weights
@@ -67,7 +67,8 @@ class ProgramStudy:
         self.folder = Path(out) if out is not None else None
         self.journal = Journal(self.folder, listeners)
         self.history = self.journal.history
-        self.journal.check(task)
+        with self.journal.opening():
+            self.journal.check(task)
         self.library = library
         self.budget = Budget(max(LEAST_SECONDS, seconds - self.history.seconds_spent), memory or MEMORY)
         self.interrupted: str | None = None
@@ -98,10 +99,10 @@ class ProgramStudy:
         result = done["result"]
         if not result["complete"] and self.seconds > result["budget"]:
             return None
-        model = Model.load(self.folder / "best").with_information(result=result)
-        if self.library is not None and result["beaten"] and not kept_in(self.library, self.history):
-            keep_solution(self.library, self.journal, self.task, model, self.history.seconds_spent)
-        return model
+        model = Model.load(self.folder / "best")
+        if result["beaten"] and self.library is not None and not kept_in(self.library, self.history):
+            self._keep(model, self.history.seconds_spent)
+        return model.with_information(result={**result, "kept": kept_names(self.history)})
 
     def begin(self, protocol: str, tested_on: int) -> None:
         """Writes down what is known before the search.
@@ -217,8 +218,8 @@ class ProgramStudy:
             self.emit("opened", rows=history.protocol["test_rows"])
             constant = parse(history.common_sense["program"], vocabulary())
             self.emit("test", **test(program), baseline=test(constant)["value"], program=source)
-        if self.library is not None and kind != "baseline" and not self.interrupted:
-            keep_solution(self.library, self.journal, self.task, model, self.elapsed)
+        if kind != "baseline" and self.library is not None and not self.interrupted:
+            self._keep(model, self.elapsed)
         tested = history.tested
         result = {
             "study": history.created["name"],
@@ -236,7 +237,7 @@ class ProgramStudy:
             "failed": 0,
             "program": source,
             "reused": [],
-            "kept": [entry["name"] for entry in history.kept],
+            "kept": kept_names(history),
             "report": str(self.folder / "report.html") if self.folder else None,
             "complete": complete,
             "memory_full": self.budget.was_full,
@@ -268,6 +269,13 @@ class ProgramStudy:
         """Opens a step and says what it will do."""
         self._doing = text
         self.emit("stage", name=name, text=text, at=self.elapsed)
+
+    def _keep(self, model: Model, seconds: float) -> None:
+        """Leaves the program in the library, unless it has a better one for the same examples."""
+        if (known := as_good(self.library, self.history, self.task, better=True)) is None:
+            keep_solution(self.library, self.journal, self.task, model, seconds)
+        else:
+            tell_as_good(self.journal, self.library, known)
 
     def _save(self, program: Program, information: dict[str, Any]) -> Model:
         model = Model(program, (Weights({}),), self.task.schema, information)

@@ -30,11 +30,11 @@ from perennial.study import Study
 from perennial.task import Task
 
 RECIPES_KEPT = 3
-SHARE_FOR_SCORES, IMPORTS = 0.1, 10.0
+SHARE_FOR_SCORES, IMPORT_SECONDS = 0.1, 10.0
 ASKED_AT_ONCE = 4
 OLDER_ASKED, OLDER_SECONDS = 2, 5.0
 TOO_MUCH = ("over_budget", "out_of_memory")
-BOTH = 2
+MOST_BESIDE = 2
 
 
 def recalled(study: Study, library: Library | None, reuse: str = "all") -> list[Genotype]:
@@ -87,7 +87,7 @@ def _both(
         if both is not None:
             reason = f"what it says beside the columns, by the recipe of {recipe['name']}: {recipe['reason']}"
             found.append(_told(parts[0][0], reason, both))
-    return found[:BOTH]
+    return found[:MOST_BESIDE]
 
 
 def _told(part: features.Part, reason: str, genotype: Genotype) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _scores(study: Study, parts: Sequence[features.Part], seconds: float) -> lis
     while len(found) < len(parts):
         group = parts[len(found) : len(found) + at_once]
         begin = time.monotonic()
-        left, answers = min(end - begin, IMPORTS + seconds), [None] * len(group)
+        left, answers = min(end - begin, IMPORT_SECONDS + seconds), [None] * len(group)
         if left > 0:
             told = [{"part": part, "seed": study.seed} for part in group]
             answers = study.attempts("transferability_of", told, max(1.0, left))
@@ -250,9 +250,8 @@ def keep_grown(library: Library, study: Study, model: Model, seconds: float) -> 
         model: as it was saved; no baseline.
         seconds: that the study took.
     """
-    if (known := _as_good(library, study)) is not None:
-        text = f"not kept in the library: {known} is of the same data and as good on validation"
-        study.emit("verdict", stage="remember", text=text, data={"library": library.store.place})
+    if (known := as_good(library, study.history, study.task)) is not None:
+        tell_as_good(study.journal, library, known)
         return
     parts = list(study.parts_in(parse(study.history.chosen["program"], vocabulary())).values())
 
@@ -312,19 +311,24 @@ def _tell_replay(study: Study, text: str, **data: Any) -> None:
     study.emit("verdict", stage="replay", text=text, data=data)
 
 
-def _as_good(library: Library, study: Study) -> str | None:
-    """The name of a solution for the same data that was at least as good when it was judged in the same way."""
-    wanted = study.history.chosen["value"]
+def as_good(library: Library, history: History, task: Task, better: bool = False) -> str | None:
+    """The name of a solution for the same data that was at least as good when it was judged in the same way.
+
+    Args:
+        library: that may have one.
+        history: of the study that has ended.
+        task: that it was grown on.
+        better: only one that was better.
+    """
+    wanted, sign = history.chosen["value"], -1.0 if history.protocol["direction"] == "minimize" else 1.0
     try:
         names = {record: f"{base}@{version}" for (base, version), record in library.store.names().items()}
-        for header in library.walk(kind="solution", task=study.task.fingerprint):
+        for header in library.walk(kind="solution", task=task.fingerprint):
             told = header.card.recipe
-            known = told.get("validation") if told.get("judged") == _judged(study.history) else None
-            if (
-                header.id in names
-                and isinstance(known, float)
-                and study.metric.sign * (known - wanted) >= 0.0
-            ):
+            known = told.get("validation") if told.get("judged") == _judged(history) else None
+            if header.id not in names or not isinstance(known, float):
+                continue
+            if sign * (known - wanted) > 0.0 or (known == wanted and not better):
                 return names[header.id]
     except PerennialError:
         pass  # what cannot be read is told when the model is kept
@@ -333,8 +337,11 @@ def _as_good(library: Library, study: Study) -> str | None:
 
 def _judged(history: History) -> dict[str, Any]:
     """How candidates of a study were compared: values of two studies can be compared when this is the same."""
-    told = {name: history.protocol.get(name) for name in ("kind", "folds", "metric", "settings")}
-    return {**told, "seed": history.created.get("seed")}
+    told = {name: history.protocol.get(name) for name in ("kind", "folds", "metric")}
+    settings = history.protocol.get("settings")
+    if settings is None:  # programs are judged by all of their examples, whatever the seed
+        return told
+    return {**told, "settings": {**settings, "reasons": None}, "seed": history.created.get("seed")}
 
 
 def keep_descent(library: Library, study: Study, solution: str, parts: Sequence[features.Part]) -> None:
@@ -345,6 +352,17 @@ def keep_descent(library: Library, study: Study, solution: str, parts: Sequence[
             library.store.commit(Batch(edges=tuple(Edge(solution, each, "grafted") for each in known)))
     except PerennialError as error:
         _not_kept(study.journal, error)
+
+
+def tell_as_good(journal: Journal, library: Library, known: str) -> None:
+    """Writes down that a library has another model that is as good, so that this one was not kept."""
+    text = f"not kept in the library: {known} is of the same data and as good on validation"
+    journal.emit("verdict", stage="remember", text=text, data={"library": library.store.place})
+
+
+def kept_names(history: History) -> list[str]:
+    """What a study left in libraries, by name."""
+    return [entry["name"] for entry in history.kept]
 
 
 def kept_in(library: Library, history: History) -> bool:

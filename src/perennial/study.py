@@ -214,19 +214,20 @@ class Study:
         self._executor: Executor | None = None
         self._running: dict[Future, _Running] = {}
         self._stop_at: float | None = None
-        self.journal.check(task)
-        known = self.history.protocol.get("settings")
-        proposed = protocol or Protocol.propose(task, seed=seed, metric=metric)
-        self.protocol = Protocol.from_json(known) if known else proposed
-        self.metric = self.protocol.metric
-        self.train_rows, self.sealed = self.protocol.split(task, already_opened=self.history.opened)
-        self.training = task.take(self.train_rows)
-        stored = self.history.created.get("sized_for", sized_for)
-        self.sized_for = float("inf") if stored is None else stored
-        self._asked = (space, strategy, scheduler)
-        self.widen(self._recalled_parts())
-        self.clock = Clock(float("inf"), self.history.seconds_spent)
-        self.journal.begin(task, seed=seed, sized_for=self.sized_for, configuration=configuration or {})
+        with self.journal.opening():
+            self.journal.check(task)
+            known = self.history.protocol.get("settings")
+            proposed = protocol or Protocol.propose(task, seed=seed, metric=metric)
+            self.protocol = Protocol.from_json(known) if known else proposed
+            self.metric = self.protocol.metric
+            self.train_rows, self.sealed = self.protocol.split(task, already_opened=self.history.opened)
+            self.training = task.take(self.train_rows)
+            stored = self.history.created.get("sized_for", sized_for)
+            self.sized_for = float("inf") if stored is None else stored
+            self._asked = (space, strategy, scheduler)
+            self.widen(self._recalled_parts())
+            self.clock = Clock(float("inf"), self.history.seconds_spent)
+            self.journal.begin(task, seed=seed, sized_for=self.sized_for, configuration=configuration or {})
 
     def widen(self, parts: Sequence[Part]) -> None:
         """Offers features that were learnt on other tasks, where the space is perennial's own; strategies hear of all
@@ -268,12 +269,11 @@ class Study:
         self.emit("stage", name=name, text=text, at=self.clock.elapsed)
         self.tick()
 
-    def start(self, seconds: float, began: float | None = None) -> None:
-        """Opens a session with a budget for the study as a whole; seconds of earlier sessions count."""
+    def start(self, seconds: float, began: float | None = None, trials: int | None = None) -> None:
+        """Opens a session with a budget for the study as a whole; seconds and candidates of earlier sessions count."""
         self.clock = Clock(seconds, self.history.seconds_spent, began)
-        self.emit(
-            "session", pid=os.getpid(), budget=None if np.isinf(seconds) else seconds, workers=self.workers
-        )
+        budget = None if np.isinf(seconds) else seconds
+        self.emit("session", pid=os.getpid(), budget=budget, trials=trials, workers=self.workers)
 
     def stop(self, signal: str) -> None:
         """Asks the study to stop and save; the second time it ends at once.
@@ -381,8 +381,9 @@ class Study:
                     finished.append(record)
                     failures = [*failures, record.trial.error] if record.trial.error else []
             self.tick()
-            if len(failures) >= FAILURES_IN_A_ROW and len(set(failures)) == 1:
-                text = f"stopped: the same failure {len(failures)} times in a row: {failures[0]}"
+            last = failures[-FAILURES_IN_A_ROW:]
+            if len(last) == FAILURES_IN_A_ROW and len(set(last)) == 1:
+                text = f"stopped: the same failure {FAILURES_IN_A_ROW} times in a row: {last[0]}"
                 self.emit("verdict", stage=screening.stage, text=text, data={})
                 return finished
 

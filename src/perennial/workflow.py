@@ -9,7 +9,7 @@ is already in the journal of a resumed study is not done again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from perennial.assembly import Candidate, Member
 from perennial.baseline import baseline_programs
 from perennial.closing import affordable, baseline_candidate, judge, predicted, remember, save, stored_model
 from perennial.confirmation import confirm
-from perennial.errors import UsageError, WorkerError
+from perennial.errors import StudyChanged, UsageError, WorkerError
 from perennial.evaluate import Bench, evaluate, pack_array
-from perennial.history import RECALLED, Record
+from perennial.history import OPENER, RECALLED, Record
 from perennial.interruption import interruptions
 from perennial.journal import Listener
 from perennial.lang import Program, to_source
@@ -32,7 +32,7 @@ from perennial.model import Model
 from perennial.plan import Plan, budget_of
 from perennial.programming import grow_program
 from perennial.protocol import Protocol
-from perennial.remembering import keep_grown, keep_recipes, kept_in, recalled
+from perennial.remembering import keep_grown, keep_recipes, kept_in, kept_names, recalled
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
 from perennial.study import Listed, Screening, Study
@@ -47,6 +47,7 @@ FEWEST_SHARED = 100
 MIRRORED_ROWS, MIRRORED_SHARE = 2_000, 0.9
 LONGEST_SEARCH = 3600.0
 OPENERS_FIRST, SUGGESTED_FOR_ONE = 2, 3
+JUDGED_BY = {"metric": "metric", "protocol": "kind", "folds": "folds_wanted", "test_share": "test_rows"}
 REUSES = ("all", "recipes", "frozen", "off")
 
 
@@ -113,12 +114,19 @@ def grow(
     began = time.monotonic()
     if reuse not in REUSES:
         raise UsageError(f"reuse is one of {', '.join(REUSES)}, received {reuse!r}.")
+    if isinstance(data, Task):
+        _refuse("A task has been read already", {"target": target, "test": test, **reading}, "Task.from_data")
     budget = budget_of(seconds, minutes, hours, trials)
     task = (
         data if isinstance(data, Task) else Task.from_data(data, target, test=test, memory=memory, **reading)
     )
+    judged = {"metric": metric, "protocol": protocol, "folds": folds, "test_share": test_share}
     with opened(library) as remembering:
         if task.modality == "examples":
+            _refuse(
+                "Programs are searched by the clock and judged by their examples",
+                {"trials": trials, **judged},
+            )
             return _grow_from_examples(
                 task, ask, seconds=min(budget, LONGEST_SEARCH), out=out, seed=seed, memory=memory, listeners=listeners,
                 configuration=configuration, library=remembering, reuse=reuse,
@@ -149,7 +157,30 @@ def grow(
             interruptions(study.stop),
             _one_thread(),
         ):
+            _refuse_other_judging(study, judging, judged)
             return grow_study(study, budget, trials, began, remembering, reuse)
+
+
+def _refuse(why: str, options: Mapping[str, Any], place: str = "") -> None:
+    """Refuses options that would not be heard."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        them = "it" if len(given) == 1 else "them"
+        todo = f"Give {them} to {place}." if place else f"Leave {them} out."
+        raise UsageError(f"{why}: {', '.join(given)} would not be heard.", todo=todo)
+
+
+def _refuse_other_judging(study: Study, proposed: Protocol, asked: Mapping[str, Any]) -> None:
+    """Refuses to judge a study in another way than the one that it was begun with, where a way was asked for."""
+    now, known = proposed.to_json(), study.protocol.to_json()
+    for option, setting in JUDGED_BY.items():
+        if asked[option] is not None and now[setting] != known[setting]:
+            raise StudyChanged(
+                f"This study was started with the {option.replace('_', ' ')} {known[setting]}; now it is {now[setting]}.",
+                where=str(study.folder),
+                why="Scores that were found in different ways cannot be compared.",
+                todo=f"Give it a folder of its own with --out, or leave --{option.replace('_', '-')} out.",
+            )
 
 
 def _grow_from_examples(task: Task, ask: Any, reuse: str, **settings: Any) -> Model:
@@ -174,14 +205,14 @@ def grow_study(
     reuse: str = "all",
 ) -> Model:
     """The steps of the workflow on an open study; `began` is when reading the data began, by the same clock."""
-    if _nothing_left_to_do(study, budget):
+    if _nothing_left_to_do(study, budget, trials):
         model = stored_model(study)
         if library is not None and model.result["beaten"] and not kept_in(library, study.history):
             keep_grown(library, study, model, study.history.seconds_spent)
             keep_recipes(library, study)
-        return model
+        return model.with_information(result={**model.result, "kept": kept_names(study.history)})
     study.deterministic = trials is not None
-    study.start(budget, began)
+    study.start(budget, began, trials)
     plan = Plan.of(budget, study.task.modality)
 
     tell_what_was_sensed(study)
@@ -342,7 +373,7 @@ def overfit(
     usual = _openers(study)
     ordered = _untried(study, _in_turn(usual, suggested))
     foreign = set(suggested) - set(usual)
-    openers = [Proposal(each, origin=RECALLED if each in foreign else "opener") for each in ordered]
+    openers = [Proposal(each, origin=RECALLED if each in foreign else OPENER) for each in ordered]
     if openers:
         study.stage("overfit", "strong openers, cheapest first; then one with every brake off")
         share = 1.0 if plan.patient else 0.6
@@ -575,9 +606,14 @@ def _enough(study: Study, trials: int | None) -> bool:
     return trials is not None and len(study.history.records) >= trials
 
 
-def _nothing_left_to_do(study: Study, budget: float) -> bool:
+def _nothing_left_to_do(study: Study, budget: float, trials: int | None) -> bool:
+    """Whether a study that has finished had as much time, or as many candidates, as it is given now."""
     finished = study.history.finished
-    return finished is not None and (np.isinf(budget) or budget <= finished["seconds"] + 1.0)
+    if finished is None:
+        return False
+    if trials is not None:
+        return trials <= max(len(study.history.records), study.history.sessions[-1].get("trials") or 0)
+    return budget <= max(finished["seconds"] + 1.0, finished["result"]["budget"] or 0.0)
 
 
 def _one_thread():

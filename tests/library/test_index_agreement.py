@@ -146,7 +146,7 @@ def test_what_is_reachable_is_the_transitive_closure(pairs, named):
     for middle in range(8):  # Warshall 1962
         reach |= np.outer(reach[:, middle], reach[middle])
     wanted = {f"r{place}" for place in range(8) if any(reach[start, place] for start in named)}
-    told = [Edge(f"r{child}", f"r{parent}", "merged") for child, parent in pairs]
+    told = [Edge(f"r{child}", f"r{parent}", "grafted") for child, parent in pairs]
     assert reachable([f"r{start}" for start in named], told) == wanted
 
 

@@ -138,6 +138,13 @@ def test_what_would_not_be_read_again_is_not_written(library, monkeypatch, tmp_p
     assert not (tmp_path / "p.pern").exists()
 
 
+def test_what_is_too_much_is_not_even_loaded(library, monkeypatch, tmp_path):
+    monkeypatch.setattr("perennial.library.pack.LARGEST_TOTAL", 2)
+    monkeypatch.setattr(library.store, "get", lambda digest: pytest.fail("a blob was loaded"))
+    with pytest.raises(UsageError, match="too much for one pack"):
+        pack(library, [], tmp_path / "p.pern")
+
+
 def test_a_table_of_very_many_columns_travels(library, tmp_path):
     columns = ", ".join(f"c{number:05}=Real" for number in range(9_000))
     wide = replace(some_task(), input=f"Record[{columns}]")

@@ -32,7 +32,6 @@ from perennial.bench import bar
 from perennial.bench.kept import Kept
 from perennial.bench.rivals import RIVALS, installed, task_of
 from perennial.errors import UsageError
-from perennial.modalities.reading import read_table
 from perennial.task import Task
 
 DEFAULT_SECONDS = 60.0
@@ -232,7 +231,7 @@ def _grow(
         return {"seconds": wall, "prediction": None, "error": done.stderr[-500:]}
     told = json.loads(done.stdout)
     model = Model.load(out / "best")
-    prediction = model.predict_values(model.codec.encode(read_table(str(test))))
+    prediction = model.predict_values(model.codec.encode(str(test)))
     return {
         "seconds": wall,
         "prediction": prediction,

@@ -56,7 +56,7 @@ class Swept:
 
 
 class Store(ABC):
-    """Twelve methods and a place."""
+    """Thirteen methods and a place."""
 
     place: str
     """Where it is, for people."""

@@ -94,7 +94,7 @@ class Embedded(Store):
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self._folder = Path(folder).expanduser().resolve()
+        self._folder = Path(os.path.expanduser(folder)).resolve()
         self.place = str(self._folder)
         self._blobs = Blobs(self._folder, writes=True)
         self._database: sqlite3.Connection | None = None

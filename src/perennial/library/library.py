@@ -302,7 +302,7 @@ def default_place() -> Path:
     """Where the library of a user lies."""
     told = os.environ.get(ENVIRONMENT)
     if told:
-        return Path(told).expanduser()
+        return Path(os.path.expanduser(told))
     data = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")
     return Path(data or Path.home() / ".local" / "share") / "perennial" / "library"
 

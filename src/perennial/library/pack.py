@@ -107,7 +107,9 @@ def pack(library: Library, references: Sequence[str], path: str | Path, licence:
     asked = [id for _, _, id in names] + [library.find(each) for each in references if not _is_pattern(each)]
     found = {id: store.header(id) for id in sorted(reachable(asked, edges))}
     headers = {id: header for id, header in found.items() if header is not None}
-    files = {digest: store.get(digest) for header in headers.values() for digest in header.blobs}
+    needed = {digest for header in headers.values() for digest in header.blobs}
+    _refuse_too_much(len(needed), sum(blob.size for blob in store.blobs() if blob.digest in needed))
+    files = {digest: store.get(digest) for digest in needed}
     fingerprints = {header.card.task for header in headers.values()}
     evidence = sorted(
         (each for id in headers for each in store.evidence(record=id) if each.task in fingerprints),
@@ -128,7 +130,7 @@ def pack(library: Library, references: Sequence[str], path: str | Path, licence:
         "blobs": [{"sha256": digest, "size": len(files[digest])} for digest in sorted(files)],
     }  # fmt: skip
     members = {MANIFEST: canonical(manifest)} | {f"blobs/{digest}": files[digest] for digest in sorted(files)}
-    _refuse_too_much(members)
+    _refuse_too_much(len(members), sum(map(len, members.values())), len(members[MANIFEST]))
     _write(Path(path), members)
     sources = (Record.from_bytes(files[id]).source for id in headers)
     keeps_rows = {word for source in sources for word in _words_that_keep_rows(source)}
@@ -242,12 +244,11 @@ def _is_pattern(reference: str) -> bool:
     return any(sign in reference for sign in "*?[")
 
 
-def _refuse_too_much(members: Mapping[str, bytes]) -> None:
-    """What would not be read again is not written."""
-    size, told = sum(map(len, members.values())), len(members[MANIFEST])
-    if len(members) > MOST_MEMBERS or size > LARGEST_TOTAL or told > LARGEST_MANIFEST:
+def _refuse_too_much(files: int, size: int, told: int = 0) -> None:
+    """What would not be read again is not written, nor loaded to be written."""
+    if files > MOST_MEMBERS or size > LARGEST_TOTAL or told > LARGEST_MANIFEST:
         raise UsageError(
-            f"This is too much for one pack: {len(members)} files, {size / 2**20:.0f} MB.",
+            f"This is too much for one pack: {files} files, {size / 2**20:.0f} MB.",
             why=f"At most {MOST_MEMBERS} files and {LARGEST_TOTAL / 2**20:.0f} MB are read again.",
             todo="Write several packs, with patterns of names such as 'digits/*'.",
         )

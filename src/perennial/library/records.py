@@ -21,7 +21,7 @@ from perennial.storages.base import plain
 
 VERSION = 1
 KINDS = ("solution", "module", "recipe")
-RELATIONS = ("fine-tuned", "extracted", "merged", "grafted", "supersedes")
+RELATIONS = ("fine-tuned", "extracted", "grafted")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 BASE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(/[a-z0-9][a-z0-9_-]{0,63}){0,3}")
 SHORT = 12

@@ -102,6 +102,17 @@ class Metric:
 
         return repeated
 
+    def decided(
+        self, prediction: np.ndarray, decision: dict[str, Any] | None, marginals: bool = False
+    ) -> np.ndarray:
+        """What people are told, which is what a test judges: labels, where the metric is one of labels and there is a way
+        to decide; else the prediction as it is.
+
+        Args:
+            prediction, decision, marginals: as for `decide`.
+        """
+        return decide(prediction, decision, marginals) if self.input == "label" and decision else prediction
+
     def _prepare(
         self, target: np.ndarray, prediction: np.ndarray, decision: dict[str, Any] | None
     ) -> tuple[np.ndarray, np.ndarray, int]:

@@ -17,10 +17,10 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Blobs:
-    """The blobs of one study.
+    """The blobs of one study, or of one library.
 
     Args:
-        folder: of the study.
+        folder: that holds them.
         writes: whether this process may write; a reader leaves damaged files where they are.
     """
 
@@ -52,7 +52,7 @@ class Blobs:
         try:
             data = path.read_bytes()
         except OSError as error:
-            todo = "Restore the folder from a copy, or grow the study again."
+            todo = "Restore the folder from a copy, or grow what it held again."
             raise DamagedFile(
                 f"The blob {digest[:12]} cannot be read.", where=str(path), todo=todo
             ) from error
@@ -61,7 +61,7 @@ class Blobs:
                 "A stored file does not match its hash.",
                 where=str(self._move_aside(path)),
                 why="Its bytes have changed since they were written; a model built from them would be wrong.",
-                todo="Restore the file from a copy, or grow the study again.",
+                todo="Restore the file from a copy, or grow what it held again.",
             )
         return data
 
