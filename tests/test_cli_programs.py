@@ -178,6 +178,11 @@ def test_predictions_as_json_are_one_object_with_null_for_what_is_no_number(doub
     assert told["notes"] == ["The program has no answer for 1 of 3 inputs."] == said.err.splitlines()
 
 
+def test_a_program_imputes_nothing(last_names, capsys):
+    assert run(["predict", "s", "examples.json", "--impute-missing"]) == 2
+    assert "--impute-missing would not be heard" in capsys.readouterr().err
+
+
 def test_predictions_of_examples_as_json_are_one_object(last_names, capsys):
     assert run(["predict", "s", "examples.json", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -318,6 +318,10 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
             "--seed is a whole number of at least 0, received -1",
         ),
         (["grow", "x.json", "--seed=-1"], "--seed is a whole number of at least 0, received -1"),
+        (
+            ["grow", "x.csv", "--target", "c", "--ask", "--tolerance", "0.1"],
+            "--ask, --tolerance would not be",
+        ),
         (["grow", "x.json", "--as", "poem"], "--as is formula or program, received 'poem'"),
         (["grow", "x.json", "--tolerance", "1.0", "--as", "program"], "--tolerance is a share"),
         (["grow", "x.csv", "--from", "a"], "Name it with --target COLUMN"),

@@ -115,6 +115,14 @@ def test_the_model_is_one_that_can_be_tested_in_the_time_that_is_left(left, rows
     )
 
 
+def test_a_heavy_model_is_cut_for_few_rows_too(monkeypatch):
+    """Boosters of many classes take seconds to be loaded, however few rows they are asked about."""
+    monkeypatch.setattr(closing, "LIGHT", 10)
+    assert len(closing.affordable(Ending(3.0, 100), answer()).replicas) == 3
+    assert len(closing.affordable(Ending(3.0, 100), answer(9)).replicas) == 9
+    assert len(closing.affordable(Ending(3.0, 0), answer()).replicas) == 10
+
+
 def test_a_budget_of_trials_keeps_all_of_it():
     assert len(closing.affordable(Ending(0.0, 10_000, deterministic=True), answer()).replicas) == 10
 

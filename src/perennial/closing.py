@@ -25,6 +25,7 @@ from perennial.study import Study
 PREDICTION_INTERVAL = (0.05, 0.95)
 SECONDS_FOR_AUGMENTED = 6.0
 ROWS_FOR_ONE = 2_000
+LIGHT = 2**24  # bytes of replicas that are loaded in a moment
 SECONDS_AFTER_TEST = 2.5
 BEST_KEPT = 5
 
@@ -32,11 +33,12 @@ BEST_KEPT = 5
 def affordable(study: Study, answer: Candidate) -> Candidate:
     """The answer with as many of its replicas as can be asked about all test rows in the time that is left.
 
-    An average of a hundred large boosters takes a millisecond a row and more, and what is tested is what is saved. Its value
-    on validation holds: out-of-fold predictions never were those of all replicas.
+    An average of a hundred large boosters takes a millisecond a row and more, or seconds to be loaded, and what is tested is
+    what is saved. Its value on validation holds: out-of-fold predictions never were those of all replicas.
     """
-    rows = study.sealed.rows
-    if study.deterministic or study.stopping or rows < ROWS_FOR_ONE or len(answer.replicas) < 2:
+    rows, size = study.sealed.rows, sum(map(len, answer.replicas))
+    quick = rows < ROWS_FOR_ONE and size < LIGHT
+    if study.deterministic or study.stopping or not rows or quick or len(answer.replicas) < 2:
         return answer
     told = {"source": answer.source, "blob": answer.replicas[0], "parts": _parts(study, answer)}
     loading, a_row = study.call("pace", told)

@@ -5,7 +5,7 @@ import pytest
 
 from perennial.compiler import Field
 from perennial.library.seen import asked_of, knows, told_of
-from perennial.library.translation import fields_of, in_known_units, without
+from perennial.library.translation import constants_of, fields_of, in_known_units, without
 from perennial.modalities.units import Conversion, profiles
 from perennial.task import Task
 
@@ -48,7 +48,7 @@ def likely(known, asked):
 
 def known_again(known, asked):
     """Whether a model of one table is not asked about another one."""
-    fields, found = fields_of(known.schema, asked.schema, constants=asked.test is None), likely(known, asked)
+    fields, found = fields_of(known.schema, asked.schema, constants_of(asked)), likely(known, asked)
     ways = [] if found is None else [fields, *found]
     told = told_of(known)
     return found is None or any(knows(told, asked_of(asked, way, without(way))) for way in ways)
@@ -159,8 +159,31 @@ def test_a_constant_is_not_believed_of_a_test_of_its_own():
     known, data, test = table(rows(0, 300)), rows(300, 400), rows(0, 50)
     data["heat"] = np.full(100, 17.5)
     asked = table(data, test=test)
-    assert fields_of(known.schema, asked.schema, constants=asked.test is None) is None
+    assert fields_of(known.schema, asked.schema, constants_of(asked)) is None
     assert fields_of(known.schema, asked.schema) is not None
+
+
+@pytest.mark.parametrize("value", [17.5, np.nan])
+@pytest.mark.parametrize(("otherwise", "believed"), [(0, True), (10, True), (11, False)])
+def test_a_constant_is_believed_that_a_test_has_too(value, otherwise, believed):
+    """In all but one row of twenty: where rows of a test are known, the others among them tell."""
+    known, data, test = table(rows(0, 300)), rows(300, 400), rows(500, 700)
+    data["heat"], test["heat"] = np.full(100, value), np.full(200, value)
+    test["heat"][:otherwise] = 18.0
+    asked = table(data, test=test)
+    found = fields_of(known.schema, asked.schema, constants_of(asked))
+    assert (found is not None) == believed
+
+
+def test_rows_of_a_test_are_known_again_with_a_constant_that_it_has_too():
+    data, test = rows(300, 400), rows(0, 50)
+    frozen = {**rows(0, 300), "heat": np.full(300, 17.5)}
+    frozen["heat"][250:] = np.linspace(0.0, 40.0, 50)
+    known = table(frozen)
+    data["heat"], test["heat"] = np.full(100, 17.5), np.full(50, 17.5)
+    asked = table(data, test=test)
+    fields = fields_of(known.schema, asked.schema, constants_of(asked))
+    assert knows(told_of(known), asked_of(asked, fields, without(fields)))
 
 
 def test_a_constant_of_another_format_is_not_read():

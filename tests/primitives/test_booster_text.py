@@ -1,5 +1,6 @@
 """A text of a booster is believed only when LightGBM can follow every index in it."""
 
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from perennial.errors import DamagedFile
+from perennial.primitives.learners import booster_text
 from perennial.primitives.learners.booster_text import check_booster
 
 
@@ -92,6 +94,54 @@ def test_a_head_that_lies_is_refused(old, new):
         check_booster(text.replace(old, new, 1))
 
 
+@pytest.mark.parametrize("attack", sorted(ATTACKS))
+@pytest.mark.parametrize("block", [1, 2_000, booster_text.BLOCK])
+def test_it_is_refused_in_any_of_many_trees(attack, block, monkeypatch):
+    monkeypatch.setattr(booster_text, "BLOCK", block)
+    text = booster("multiclass", rounds=4, categories=())
+    check_booster(text)
+    for tree in (0, 5, 11):
+        with pytest.raises(DamagedFile):
+            check_booster(changed(text, *ATTACKS[attack], tree=tree))
+
+
+def test_what_one_tree_lacks_is_not_found_in_the_next():
+    """Arrays of several trees stand one after another while they are checked."""
+    text = booster("regression", categories=())
+    leaves = int(re.search(r"num_leaves=(\d+)", text)[1])
+    assert leaves > 3
+
+    def into_the_next(numbers):
+        first, _, rest = numbers.partition(" ")
+        return f"{leaves - 1} {rest}" if int(first) >= 0 else f"{-leaves - 1} {rest}"
+
+    for side in ("left_child", "right_child"):
+        with pytest.raises(DamagedFile):
+            check_booster(changed(text, side, into_the_next, tree=0))
+    shorter = changed(text, "split_feature", lambda numbers: numbers.rpartition(" ")[0], tree=0)
+    with pytest.raises(DamagedFile):
+        check_booster(changed(shorter, "split_feature", lambda numbers: f"{numbers} 0", tree=1))
+
+
+@pytest.mark.parametrize("name", ["split_feature", "threshold", "leaf_value", "left_child"])
+def test_an_array_that_is_empty_is_refused(name):
+    text = booster("regression", categories=(), num_leaves=2)
+    check_booster(text)
+    with pytest.raises(DamagedFile):
+        check_booster(changed(text, name, lambda _: ""))
+
+
+def test_sets_of_categories_of_many_trees_each_begin_at_nothing():
+    text = booster("multiclass", rounds=6)
+    trees = [n for n, each in enumerate(text.split("Tree=")[1:]) if "num_cat=0" not in each]
+    check_booster(text)
+    assert len(trees) > 2
+    for tree in (trees[0], trees[-1]):
+        for change in (lambda numbers: "1" + numbers[1:], lambda numbers: numbers.rpartition(" ")[0] + " 0"):
+            with pytest.raises(DamagedFile):
+                check_booster(changed(text, "cat_boundaries", change, tree))
+
+
 @pytest.mark.parametrize("name", ["cat_boundaries", "cat_threshold"])
 def test_sets_of_categories_that_lead_outside_are_refused(name):
     text = booster("multiclass", rounds=6)
@@ -125,6 +175,24 @@ def test_a_text_with_letters_changed_is_refused_or_can_be_read():
     done = subprocess.run([sys.executable, "-c", READER], input=lines, capture_output=True, text=True)
     assert done.returncode == 0, (done.stderr[-500:], believed[done.stdout.count("read")][:3000])
     assert done.stdout.count("read") == len(believed) > 20
+
+
+def test_boosters_are_held_up_to_so_many_letters(monkeypatch):
+    from perennial.primitives.learners.boosting import _Boosters
+
+    texts = [booster("regression", rounds=rounds) for rounds in (1, 2, 3)]
+    monkeypatch.setattr(_Boosters, "_known", {})
+    monkeypatch.setattr(_Boosters, "_sound", {})
+    monkeypatch.setattr(_Boosters, "_most_characters", len(texts[1]) + len(texts[2]))
+    found = [_Boosters.get(text) for text in texts]
+    assert [_Boosters.get(text) is each for text, each in zip(texts[1:], found[1:], strict=True)] == [
+        True,
+        True,
+    ]
+    monkeypatch.setattr("perennial.primitives.learners.boosting.check_booster", pytest.fail)
+    assert _Boosters.get(texts[0]) is not found[0], "read again, and not checked again"
+    monkeypatch.setattr(_Boosters, "_most_characters", 1)
+    assert _Boosters.get(texts[1]) is _Boosters.get(texts[1]), "one is held however large it is"
 
 
 def test_a_word_refuses_it_before_lightgbm_reads_it():

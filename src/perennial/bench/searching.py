@@ -8,6 +8,8 @@ import numpy as np
 
 from perennial.history import Record
 
+ROUNDING = 1e-9
+
 
 def curve_of(records: Sequence[Record], start: float = 0.0) -> list[list[float]]:
     """Second of the search and score of each trial that was better than all before it."""
@@ -29,5 +31,8 @@ def as_good_after(curve: Sequence[Sequence[float]], goal: float) -> float | None
 
     >>> as_good_after([[30.0, 0.5], [90.0, 0.7]], 0.6), as_good_after([[30.0, 0.5]], 0.6)
     (90.0, None)
+    >>> as_good_after([[30.0, 0.1 + 0.2]], 0.3), as_good_after([[30.0, 0.3]], 0.1 + 0.2)  # the same but for rounding
+    (30.0, 30.0)
     """
-    return next((second for second, score in curve if score >= goal), None)
+    least = goal - ROUNDING * abs(goal)
+    return next((second for second, score in curve if score >= least), None)

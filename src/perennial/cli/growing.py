@@ -156,6 +156,10 @@ def grow(
             drop_leaky=drop_leaky, strict=strict, allow_overlap=allow_overlap, image_size=image_size,
             image_fit=image_fit, skip_bad_images=skip_bad_images,
         )  # fmt: skip
+    else:
+        _refuse(
+            "A model is judged by rows that it has not seen", _given(ask=ask, tolerance=tolerance or None)
+        )
     remembering = None if no_library else library or _usual_library(trials)
     if from_examples:
         return _grow_program(

@@ -49,6 +49,12 @@ def predict(
     _check_format(output, *([] if model.codec.batched else [".json"]))
     reading = {"encoding": encoding, "delimiter": delimiter, "skip_bad_lines": skip_bad_lines}
     if not model.codec.batched:
+        if impute_missing:
+            raise UsageError(
+                "--impute-missing would not be heard.",
+                why="A program is asked with whole inputs; one that it has no answer for stays empty.",
+                todo="Leave it out.",
+            )
         return _predict_program(model, study, data, output, json, reading)
     rows = model.codec.read(data, **reading)
     _refuse_sample(rows.origin, rows.rows, data)

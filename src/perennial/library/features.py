@@ -52,7 +52,7 @@ from perennial.library.library import Library
 from perennial.library.records import SHORT, Header, Record
 from perennial.library.seen import Asked, asked_of, knows, told_of
 from perennial.library.transfer import MOST_ROWS, transferability
-from perennial.library.translation import fields_of, in_known_units, without
+from perennial.library.translation import constants_of, fields_of, in_known_units, without
 from perennial.modalities import codec_from_json
 from perennial.modalities.units import SAME, profiles
 from perennial.primitives import vocabulary
@@ -299,7 +299,7 @@ def _ways(record: Record, asking: _Asking) -> list[tuple[Field, ...]]:
     where it cannot be, or seems to be the very table of the record.
     """
     task = asking.task
-    plain = fields_of(codec_from_json(record.details["codec"]), task.schema, constants=task.test is None)
+    plain = fields_of(codec_from_json(record.details["codec"]), task.schema, constants_of(task))
     likely = plain and in_known_units(plain, record.details.get("profiles", {}), asking.profiles)
     return list(dict.fromkeys([likely[0], plain, *likely[1:]])) if likely else []
 

@@ -4,7 +4,7 @@ are measured in other units by what they would be in the known ones."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +13,14 @@ from perennial.compiler import Field
 from perennial.modalities.columns import MISSING, UNSEEN, ColumnSchema, values_of
 from perennial.modalities.tables import TableSchema
 from perennial.modalities.units import LEVELS, SAME, between, same_levels, same_values
+from perennial.task import Task
 
 MOST_LEVELS = 256
 
 
-def fields_of(known: TableSchema, asked: TableSchema, constants: bool = True) -> tuple[Field, ...] | None:
+def fields_of(
+    known: TableSchema, asked: TableSchema, constants: Container[str] | None = None
+) -> tuple[Field, ...] | None:
     """Where the columns that a model takes are in the rows of another task; None where one is not, or means another thing.
 
     A column that has one value there is that value. One category may be missing altogether, such as names of cabins that
@@ -26,7 +29,7 @@ def fields_of(known: TableSchema, asked: TableSchema, constants: bool = True) ->
     Args:
         known: the schema that the model was grown with.
         asked: of the other task.
-        constants: whether a column with one value will have it in all rows that the model is asked about.
+        constants: names of the columns of one value that have it in all rows that the model is asked about; None for all.
     """
     there = {column.name: column for column in asked.columns}
     found = [_field(column, there.get(column.name), constants) for column in known.used]
@@ -39,14 +42,19 @@ def without(fields: Sequence[Field]) -> dict[str, int]:
     return {field.name: field.levels for field in fields if field.levels}
 
 
-def _field(known: ColumnSchema, same: ColumnSchema | None, constants: bool) -> Field | None:
+def constants_of(task: Task) -> Container[str] | None:
+    """For `fields_of`: of a test of its own only what has the one value there too; what no test contradicts is believed."""
+    return None if task.test is None else task.test.origin.get("constants", ())
+
+
+def _field(known: ColumnSchema, same: ColumnSchema | None, constants: Container[str] | None) -> Field | None:
     """Where one column is; None where it cannot be had."""
     if same is not None and (same.kind, same.format) == (known.kind, known.format):
         return Field(known.id, same.id, _codes(known, same) if known.kind == "category" else ())
     if known.kind not in ("number", "category"):
         return None
     if same is not None and same.kind in ("constant", "empty"):
-        if not constants or known.format:
+        if known.format or not (constants is None or same.name in constants):
             return None
         text = same.examples[0] if same.examples and same.kind == "constant" else None
         value = values_of(known, np.array([text], dtype=object)).item()

@@ -35,10 +35,12 @@ from perennial.modalities.tables import (
     sense,
     unlabelled,
 )
+from perennial.modalities.values import is_missing
 from perennial.modalities.wishes import Wish
 
 SHOWN = 5
 CHANCE = 1.5
+OTHERWISE = 0.05
 
 
 def sense_table(
@@ -179,7 +181,23 @@ def _test_task(
         )
     told += [Finding("test", "info", f"In the test data: {note}") for note in notes]
     _tell_new_classes(schema, goal, told)
-    return Sensed("table", "test", schema, inputs, goal, row_hashes(inputs), origin=frame.origin)
+    origin = {**frame.origin, "constants": _still_constant(schema, frame)}
+    return Sensed("table", "test", schema, inputs, goal, row_hashes(inputs), origin=origin)
+
+
+def _still_constant(schema: TableSchema, frame: Frame) -> list[str]:
+    """Columns of one value in the rows to learn from that have it in these as well, but for few rows: those alone are not known
+    again when a model that has seen them is asked whether it has."""
+    found = []
+    for column in schema.columns:
+        if column.kind not in ("constant", "empty") or column.name not in frame.names:
+            continue
+        cells = frame.column(column.name)
+        usual = column.examples[0] if column.examples else None
+        same = sum((None if is_missing(cell) else str(cell)) == usual for cell in cells)
+        if same >= (1.0 - OTHERWISE) * frame.rows:
+            found.append(column.name)
+    return found
 
 
 def _tell_new_classes(schema: TableSchema, goal: np.ndarray, told: list[Finding]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from perennial.errors import DamagedFile
 
 LARGEST_TEXT, MOST_TREES, MOST_FEATURES, MOST_CLASSES = 2**30, 1_000_000, 10_000_000, 10_000
+BLOCK = 500_000  # characters of trees that are checked together
 HEAD = {
     "version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective", "feature_names",
     "feature_infos", "tree_sizes", "monotone_constraints",
@@ -22,7 +23,7 @@ OBJECTIVES = re.compile(r"(regression|binary sigmoid:1|multiclass num_class:(\d+
 SPLITS = ("split_feature", "threshold", "decision_type", "left_child", "right_child", "split_gain", "internal_value",
           "internal_weight", "internal_count")  # fmt: skip
 LEAVES = ("leaf_value", "leaf_weight", "leaf_count")
-NEEDED = ("split_feature", "threshold", "decision_type", "left_child", "right_child", "leaf_value")
+FOLLOWED = ("split_feature", "decision_type", "left_child", "right_child")
 CATEGORICAL = 1
 WHOLE = re.compile(r"-?[0-9]{1,15}( -?[0-9]{1,15})*")
 REAL = r"(?:-?[0-9]{1,400}(?:\.[0-9]{1,40})?(?:e[-+]?[0-9]{1,3})?|-?inf|nan)"
@@ -86,13 +87,16 @@ def _check(text: str) -> None:
     sizes = [int(size) for size in head["tree_sizes"].split(" ")]
     if len(sizes) > MOST_TREES or len(sizes) % at_once or min(sizes) < 1 or sum(sizes) != end - start:
         raise ValueError("the sizes of its trees are not what the head tells")
-    place = start
+    place, block, characters = start, [], 0
     for number, size in enumerate(sizes):
         tree = text[place : place + size]
         if not tree.startswith(f"Tree={number}\n"):
             raise ValueError(f"tree {number} does not begin where the head tells")
-        _check_tree(_pairs(tree.split("\n")[1:]), features)
-        place += size
+        block.append(_pairs(tree.split("\n")[1:]))
+        place, characters = place + size, characters + size
+        if characters > BLOCK or number == len(sizes) - 1:
+            _check_trees(block, features)
+            block, characters = [], 0
 
 
 def _pairs(lines: list[str]) -> dict[str, str]:
@@ -107,52 +111,80 @@ def _pairs(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def _check_tree(tree: dict[str, str], features: int) -> None:
-    for name, value in tree.items():
-        if name not in OF_TREES or value and not OF_TREES[name].fullmatch(value):
+def _check_trees(trees: list[dict[str, str]], features: int) -> None:
+    """Many at once: most are small, and one by one takes ten times as long as LightGBM takes to read them."""
+    for name in set().union(*trees):
+        told = " ".join(filter(None, (tree.get(name) for tree in trees)))
+        if name not in OF_TREES or told and not OF_TREES[name].fullmatch(told):
             raise ValueError(f"{name[:40]!r} of a tree is not what it should be")
-    leaves, sets = int(tree["num_leaves"]), int(tree["num_cat"])
-    if tree.get("is_linear", "0") != "0" or leaves < 1 or sets < 0:
-        raise ValueError("a tree is of a kind that is not used here")
-    if leaves == 1:
-        if len(_numbers(tree, "leaf_value")) != 1:
+    grown = []
+    for tree in trees:
+        leaves = int(tree["num_leaves"])
+        if tree.get("is_linear", "0") != "0" or leaves < 1 or int(tree["num_cat"]) < 0:
+            raise ValueError("a tree is of a kind that is not used here")
+        if leaves == 1 and _many(tree["leaf_value"]) != 1:
             raise ValueError("a tree without splits has one leaf")
-        return
-    for name in (*SPLITS, *LEAVES):
-        wanted = leaves if name in LEAVES else leaves - 1
-        if name in tree and (tree[name].count(" ") + 1 != wanted):
-            raise ValueError(f"a tree with {leaves} leaves has not {wanted} numbers for {name}")
-    known = {name: _numbers(tree, name) for name in NEEDED}
-    own = np.arange(leaves - 1)
-    children = np.concatenate([known["left_child"], known["right_child"]])
-    inner, outer = children[children >= 0], -1 - children[children < 0]
-    later = all(
-        (known[side][known[side] >= 0] > own[known[side] >= 0]).all()
-        for side in ("left_child", "right_child")
-    )
-    if (
-        not later
-        or not np.array_equal(np.sort(inner), np.arange(1, leaves - 1))
-        or not np.array_equal(np.sort(outer), np.arange(leaves))
-    ):
+        if leaves > 1:
+            grown.append(tree)
+            if not tree["threshold"] or not tree["leaf_value"]:
+                raise ValueError("a tree has no thresholds or no leaves")
+            for name in (*SPLITS, *LEAVES):
+                wanted = leaves if name in LEAVES else leaves - 1
+                if name in tree and _many(tree[name]) != wanted:
+                    raise ValueError(f"a tree with {leaves} leaves has not {wanted} numbers for {name}")
+    if grown:
+        _check_branches(grown, features)
+
+
+def _check_branches(trees: list[dict[str, str]], features: int) -> None:
+    """What follows indices in trees that have splits: their arrays stand one after another, each at its own place."""
+    leaves = np.array([int(tree["num_leaves"]) for tree in trees])
+    splits = leaves - 1
+    known = {name: _numbers(trees, name) for name in FOLLOWED}
+    owner = np.repeat(np.arange(len(trees)), splits)
+    begin, first_leaf = (np.cumsum(each) - each for each in (splits, leaves))
+    own = np.arange(len(owner)) - begin[owner]
+    inner, outer = [], []
+    for side in ("left_child", "right_child"):
+        child = known[side].astype(np.int64)
+        split, leaf = child >= 0, child < 0
+        if not ((child > own) & (child < splits[owner]) | leaf & (-1 - child < leaves[owner])).all():
+            raise ValueError("the children of a tree do not make a tree")
+        inner.append((begin[owner] + child)[split])
+        outer.append((first_leaf[owner] - 1 - child)[leaf])
+    reached = np.bincount(np.concatenate(inner), minlength=len(owner))
+    reached[begin] += 1  # the first split of each tree is nobody's child
+    if (reached != 1).any() or (np.bincount(np.concatenate(outer), minlength=leaves.sum()) != 1).any():
         raise ValueError("the children of a tree do not make a tree")
-    split = known["split_feature"]
-    if not ((split >= 0) & (split < features)).all():
+    if not ((known["split_feature"] >= 0) & (known["split_feature"] < features)).all():
         raise ValueError("a tree splits on a feature that there is not")
-    kinds = known["decision_type"].astype(np.int64)
-    chosen = known["threshold"][(kinds & CATEGORICAL) > 0]
-    if sets or len(chosen):
-        bounds, words = _numbers(tree, "cat_boundaries"), _numbers(tree, "cat_threshold")
-        if (
-            len(bounds) != sets + 1
-            or bounds[0] != 0
-            or (np.diff(bounds) < 0).any()
-            or bounds[-1] != len(words)
-        ):
-            raise ValueError("the sets of categories of a tree are not where it tells")
-        if not ((chosen >= 0) & (chosen < sets)).all():
-            raise ValueError("a tree asks for a set of categories that there is not")
+    sets = np.array([int(tree["num_cat"]) for tree in trees])
+    by_set = (known["decision_type"].astype(np.int64) & CATEGORICAL) > 0
+    chosen = _numbers(trees, "threshold")[by_set] if by_set.any() else np.zeros(0)
+    if not ((chosen >= 0) & (chosen < sets[owner[by_set]])).all():
+        raise ValueError("a tree asks for a set of categories that there is not")
+    _check_sets([tree for tree, many in zip(trees, sets, strict=True) if many], sets[sets > 0])
 
 
-def _numbers(tree: dict[str, str], name: str) -> np.ndarray:
-    return np.fromstring(tree[name], sep=" ") if tree[name] else np.zeros(0)
+def _check_sets(trees: list[dict[str, str]], sets: np.ndarray) -> None:
+    """Of trees with sets of categories, where these are."""
+    told = [_many(tree["cat_boundaries"]) for tree in trees]
+    words = np.array([_many(tree["cat_threshold"]) for tree in trees])
+    if told != (sets + 1).tolist():
+        raise ValueError("the sets of categories of a tree are not where it tells")
+    if not trees:
+        return
+    bounds, first = _numbers(trees, "cat_boundaries"), np.cumsum(sets + 1) - (sets + 1)
+    rising = np.diff(bounds) >= 0
+    rising[first[1:] - 1] = True  # from the last of one tree to the first of the next
+    if (bounds[first] != 0).any() or (bounds[first + sets] != words).any() or not rising.all():
+        raise ValueError("the sets of categories of a tree are not where it tells")
+
+
+def _many(numbers: str) -> int:
+    return numbers.count(" ") + 1 if numbers else 0
+
+
+def _numbers(trees: list[dict[str, str]], name: str) -> np.ndarray:
+    """Those of one name of all trees; that they are numbers is known."""
+    return np.fromstring(" ".join(tree[name] for tree in trees), sep=" ")

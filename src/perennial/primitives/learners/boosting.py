@@ -162,15 +162,15 @@ class _Boosters:
     """The boosters of the texts that were used last; parsing one costs more than a small prediction."""
 
     _known: ClassVar[dict[int, tuple[str, Any]]] = {}
-    _made: ClassVar[dict[int, None]] = {}
-    _most, _most_made = 32, 10_000
+    _sound: ClassVar[dict[int, None]] = {}
+    _most_characters, _most_sound = 2**26, 10_000
 
     @classmethod
     def trust(cls, text: str) -> None:
-        """A text that LightGBM wrote in this process need not be checked when it is read."""
-        if len(cls._made) >= cls._most_made:
-            cls._made.pop(next(iter(cls._made)))
-        cls._made[hash(text)] = None
+        """A text that LightGBM wrote in this process, or that was checked here, need not be checked when it is read."""
+        if len(cls._sound) >= cls._most_sound:
+            cls._sound.pop(next(iter(cls._sound)))
+        cls._sound[hash(text)] = None
 
     @classmethod
     def get(cls, text: str) -> Any:
@@ -180,10 +180,12 @@ class _Boosters:
         found = cls._known.get(key)
         if found is not None and found[0] == text:
             return found[1]
-        if key not in cls._made:
+        if key not in cls._sound:
             check_booster(text)
+            cls.trust(text)
         booster = lightgbm.Booster(model_str=text)
-        if len(cls._known) >= cls._most:
+        room = cls._most_characters - len(text)
+        while cls._known and sum(len(known) for known, _ in cls._known.values()) > room:
             cls._known.pop(next(iter(cls._known)))
         cls._known[key] = (text, booster)
         return booster
