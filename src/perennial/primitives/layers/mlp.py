@@ -22,11 +22,12 @@ each for a reason:
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -107,11 +108,31 @@ class Mlp(Network):
         return _keras_model(max(numbers, not large), large, outputs_of(output), settings, seed)
 
     def call(self, *inputs: Any, state: State, **parameters: Any) -> np.ndarray:
-        """Predictions for all rows, computed by the Keras model on whichever backend is in use."""
-        model = self._model(state, parameters)
-        numbers, codes = self.prepare(inputs, json.loads(state.texts["layout"]))
-        starts = range(0, max(1, len(numbers)), PREDICT_ROWS)
-        raw = [_run(model, numbers[s : s + PREDICT_ROWS], codes[s : s + PREDICT_ROWS]) for s in starts]
+        """Predictions for all rows: what the Keras model of `build` gives, computed in NumPy.
+
+        Few rows would else wait seconds for Keras and a backend, which nothing but training needs.
+
+        Raises:
+            DamagedFile: the weights of the state are of another network.
+            ProgramError: the rows have other columns than those that it was trained on.
+        """
+        settings, layout = self._checked(parameters), json.loads(state.texts["layout"])
+        embeddings, (scale, *layers) = _weights_of(state, layout, settings)
+        numbers, codes = self.prepare(inputs, layout)
+        received = numbers.shape[1], codes.shape[1]
+        wanted = len(scale) - EMBEDDING * len(embeddings), len(embeddings)
+        if received != wanted:
+            raise ProgramError(
+                f"This network takes {wanted[0]} numbers and {wanted[1]} codes, received {received[0]} and {received[1]}."
+            )
+        raw, activation = [], ACTIVATIONS[settings["activation"]]
+        for start in range(0, max(1, len(numbers)), PREDICT_ROWS):
+            some = slice(start, start + PREDICT_ROWS)
+            coded = [table[column] for table, column in zip(embeddings, codes[some].T, strict=True)]
+            x = np.hstack([numbers[some], *coded]) * scale
+            for kernel, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
+                x = activation(x @ kernel + bias)
+            raw.append(x @ layers[-2] + layers[-1])
         return finish(np.concatenate(raw), state)
 
     def layout(self, inputs: tuple, types: tuple) -> dict[str, Any]:
@@ -182,36 +203,28 @@ class Mlp(Network):
                 raise ProgramError(f"`mlp` takes {name} of {allowed}, received {value!r}.")
         return settings
 
-    def _model(self, state: State, parameters: dict[str, Any]) -> Any:
-        """The Keras model with the weights of a state, kept for as long as the state lives."""
-        settings = self._checked(parameters)
-        shape = (settings["width"], settings["depth"], settings["activation"])
-        known = _models.get(state)
-        if known is None or known[0] != shape:
-            known = _models[state] = (shape, self._restored(state, settings))
-        return known[1]
 
-    def _restored(self, state: State, settings: dict[str, Any]) -> Any:
-        """Builds the model only when the arrays are as large as it: a description alone may lie."""
-        arrays = [state.arrays[name] for name in sorted(state.arrays) if name.startswith("variable_")]
-        layout, output = json.loads(state.texts["layout"]), parse_type(state.texts["type"])
-        large = [k for k in layout["levels"] if k > ONE_HOT_LEVELS]
-        numbers = max(layout["tensors"] + _indicators(layout["levels"]), not large)
-        wanted = _size(numbers, large, outputs_of(output), settings)
-        if wanted != sum(array.size for array in arrays):
-            there = sum(array.size for array in arrays)
-            raise DamagedFile(f"A network needs {wanted} weights, its file holds {there}.")
-        model = self.build(self.concrete_types(layout), output, 0, **settings)
-        for variable, array in zip(model.weights, arrays, strict=True):
-            if tuple(variable.shape) != array.shape:
-                raise DamagedFile(
-                    f"Weights have shape {array.shape}, the network needs {tuple(variable.shape)}."
-                )
-            variable.assign(array)
-        return model
+def _weights_of(
+    state: State, layout: Mapping[str, Any], settings: Mapping[str, Any]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The embeddings of a state, and the scale, kernels and biases after them, each as large as the network has it.
 
-
-_models: WeakKeyDictionary[State, tuple[tuple, Any]] = WeakKeyDictionary()
+    Raises:
+        DamagedFile: they are not: a description alone may lie.
+    """
+    arrays = [state.arrays[name] for name in sorted(state.arrays) if name.startswith("variable_")]
+    large = [k for k in layout["levels"] if k > ONE_HOT_LEVELS]
+    numbers = max(layout["tensors"] + _indicators(layout["levels"]), not large)
+    shapes = _shapes(numbers, large, outputs_of(parse_type(state.texts["type"])), settings)
+    wanted, there = sum(map(math.prod, shapes)), sum(array.size for array in arrays)
+    if wanted != there:
+        raise DamagedFile(f"A network needs {wanted} weights, its file holds {there}.")
+    for array, shape in zip(arrays, shapes, strict=False):
+        if array.shape != shape:
+            raise DamagedFile(f"Weights have shape {array.shape}, the network needs {shape}.")
+    if len(arrays) != len(shapes):
+        raise DamagedFile(f"A network needs {len(shapes)} arrays of weights, its file holds {len(arrays)}.")
+    return arrays[: len(large)], arrays[len(large) :]
 
 
 def finish(raw: np.ndarray, state: State) -> np.ndarray:
@@ -236,11 +249,48 @@ def _indicators(levels: Sequence[int]) -> int:
     return sum(k for k in levels if k <= ONE_HOT_LEVELS)
 
 
-def _size(numbers: int, levels: Sequence[int], outputs: int, settings: dict[str, Any]) -> int:
-    """How many weights the model has."""
+def _shapes(
+    numbers: int, levels: Sequence[int], outputs: int, settings: Mapping[str, Any]
+) -> list[tuple[int, ...]]:
+    """Of all weights, in the order of the Keras model."""
     inputs, width = numbers + EMBEDDING * len(levels), settings["width"]
-    hidden = (inputs + 1) * width + (settings["depth"] - 1) * (width + 1) * width
-    return inputs + EMBEDDING * sum(k + 1 for k in levels) + hidden + (width + 1) * outputs
+    widths = [inputs, *[width] * settings["depth"], outputs]
+    layers = [shape for fan_in, units in pairwise(widths) for shape in ((fan_in, units), (units,))]
+    return [*((k + 1, EMBEDDING) for k in levels), (inputs,), *layers]
+
+
+def _selu(x: np.ndarray) -> np.ndarray:
+    return 1.0507009873554805 * np.where(x > 0.0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0.0)))
+
+
+def _mish(x: np.ndarray) -> np.ndarray:
+    """x tanh(log(1 + exp(x))), with one exponential."""
+    powered = np.exp(np.minimum(x, 20.0))
+    powered *= powered + 2.0
+    return x * (powered / (powered + 2.0))
+
+
+def _gelu(x: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtr
+
+    return x * ndtr(x)
+
+
+def _silu(x: np.ndarray) -> np.ndarray:
+    from scipy.special import expit
+
+    return x * expit(x)
+
+
+ACTIVATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
+    {
+        "selu": _selu,
+        "mish": _mish,
+        "relu": lambda x: np.maximum(x, 0.0),
+        "gelu": _gelu,
+        "silu": _silu,
+    }
+)
 
 
 class _Flow:
@@ -303,17 +353,6 @@ def _initialise(model: Any, generator: np.random.Generator) -> None:
         elif layer.name.startswith("embedding"):
             drawn = generator.normal(0.0, EMBEDDING_DEVIATION, tuple(layer.embeddings.shape))
             layer.embeddings.assign(drawn.astype(np.float32))
-
-
-def _run(model: Any, numbers: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    import keras
-
-    if keras.backend.backend() == "torch":
-        import torch
-
-        with torch.no_grad():
-            return model([numbers, codes], training=False).cpu().numpy()
-    return keras.ops.convert_to_numpy(model([numbers, codes], training=False))
 
 
 mlp = Mlp()
