@@ -52,9 +52,11 @@ def evaluate_on(
         constant = _constant(history, storage, model)
     finally:
         storage.close()
-    scored = _program_scored if not model.codec.batched else _scored
     rows = model.codec.read_labelled(data, **reading)
-    seen, figures = scored(model, constant, history, rows, known, drop_unlabelled)
+    if model.codec.batched:
+        seen, figures = _scored(model, constant, history, rows, known, drop_unlabelled)
+    else:
+        seen, figures = _program_scored(model, constant, history, rows, known)
     if seen.any() and not allow_overlap:
         raise DataError(
             f"{int(seen.sum())} of {len(seen)} rows were in the data this model was grown on.",
@@ -121,7 +123,7 @@ def _labelled(rows: Any, targets: Sequence[str]) -> np.ndarray:
 
 
 def _program_scored(
-    model: Model, constant: Model, history: History, examples: Any, known: np.ndarray, drop_unlabelled: bool
+    model: Model, constant: Model, history: History, examples: Any, known: np.ndarray
 ) -> tuple[np.ndarray, dict[str, Any]]:
     known = np.concatenate([known, example_hashes([tuple(told["inputs"]) for told in history.answers])])
     judge = explained_share if history.protocol["metric"] == "r2" else _share_right

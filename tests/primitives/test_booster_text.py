@@ -195,6 +195,20 @@ def test_boosters_are_held_up_to_so_many_letters(monkeypatch):
     assert _Boosters.get(texts[1]) is _Boosters.get(texts[1]), "one is held however large it is"
 
 
+def test_a_text_is_not_trusted_for_the_hash_of_another():
+    from perennial.primitives.learners.boosting import _Boosters
+
+    sound = booster(categories=())
+
+    class Twin(str):
+        def __hash__(self):
+            return hash(sound)
+
+    _Boosters.get(sound)
+    with pytest.raises(DamagedFile):
+        _Boosters.get(Twin(changed(sound, *ATTACKS["children in a circle"])))
+
+
 def test_a_word_refuses_it_before_lightgbm_reads_it():
     from perennial.lang.ops import State
     from perennial.primitives import vocabulary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -162,7 +163,7 @@ class _Boosters:
     """The boosters of the texts that were used last; parsing one costs more than a small prediction."""
 
     _known: ClassVar[dict[int, tuple[str, Any]]] = {}
-    _sound: ClassVar[dict[int, None]] = {}
+    _sound: ClassVar[dict[bytes, None]] = {}
     _most_characters, _most_sound = 2**26, 10_000
 
     @classmethod
@@ -170,7 +171,7 @@ class _Boosters:
         """A text that LightGBM wrote in this process, or that was checked here, need not be checked when it is read."""
         if len(cls._sound) >= cls._most_sound:
             cls._sound.pop(next(iter(cls._sound)))
-        cls._sound[hash(text)] = None
+        cls._sound[_digest(text)] = None
 
     @classmethod
     def get(cls, text: str) -> Any:
@@ -180,7 +181,7 @@ class _Boosters:
         found = cls._known.get(key)
         if found is not None and found[0] == text:
             return found[1]
-        if key not in cls._sound:
+        if _digest(text) not in cls._sound:
             check_booster(text)
             cls.trust(text)
         booster = lightgbm.Booster(model_str=text)
@@ -189,6 +190,11 @@ class _Boosters:
             cls._known.pop(next(iter(cls._known)))
         cls._known[key] = (text, booster)
         return booster
+
+
+def _digest(text: str) -> bytes:
+    """One that nobody can find another text for, unlike `hash`, which a file from a stranger could meet."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _objective(context: FitContext) -> dict[str, Any]:
