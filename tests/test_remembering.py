@@ -12,10 +12,10 @@ from perennial.errors import StoreError
 from perennial.history import History, Record
 from perennial.library import Card, Library
 from perennial.library.recall import RECIPE
-from perennial.remembering import as_good
+from perennial.remembering import Chances, as_good
 from perennial.spaces import Genotype
 from perennial.testing.libraries import misremember
-from perennial.trial import Trial
+from perennial.trial import Proposal, Trial
 
 
 def table(seed, rows=150):
@@ -165,6 +165,55 @@ def test_gains_are_of_what_only_the_library_brought():
     assert better["gain"] == pytest.approx(0.05) and better["reused"] and better["scratch"] == 0.9
     assert failed["gain"] is None and failed["scratch"] == 0.9 and failed["status"] == "failed"
     assert late["status"] == "not tried" and late["scratch"] is None and not late["reused"]
+
+
+def on_trial(waiting, records, seconds, scores, took=1.0):
+    """Which proposals are tried, one after another, when each has this score."""
+    proposals = [
+        Proposal(Genotype({"a": n}), origin="recalled" if n in records else "opener") for n in waiting
+    ]
+    source = Chances(proposals, {Genotype({"a": n}): record for n, record in records.items()}, seconds)
+    tried = []
+    while asked := source.ask(1):
+        number = asked[0].genotype["a"]
+        tried.append(number)
+        status = "failed" if scores[number] is None else "scored"
+        source.tell(Trial(number, asked[0].genotype, "h", status=status, score=scores[number], seconds=took))
+    return tried
+
+
+ON_ONE = dict.fromkeys((1, 2, 3, 4), "whole")
+
+
+@pytest.mark.parametrize(
+    ("scores", "wanted"),
+    [
+        ({0: 0.9, 1: 0.8, 2: 0.85, 3: 0.99, 4: 0.99, 5: 0.5}, [0, 1, 2, 5]),
+        ({0: 0.9, 1: 0.8, 2: 0.91, 3: 0.1, 4: 0.2, 5: 0.5}, [0, 1, 2, 3, 4, 5]),
+        ({0: 0.9, 1: None, 2: None, 3: 0.99, 4: 0.99, 5: 0.5}, [0, 1, 2, 5]),
+        ({0: None, 1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4, 5: 0.5}, [0, 1, 2, 3, 4, 5]),
+    ],
+    ids=["behind", "ahead", "failed", "nothing to be behind of"],
+)
+def test_what_stands_on_the_library_must_be_worth_its_time(scores, wanted):
+    assert on_trial(range(6), ON_ONE, 1.5, scores) == wanted
+
+
+def test_what_takes_little_time_has_all_its_chances():
+    scores = {0: 0.9, 1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4, 5: 0.5}
+    assert on_trial(range(6), ON_ONE, 1.5, scores, took=0.3) == [0, 1, 2, 3, 4, 5]
+    assert on_trial(range(6), {**ON_ONE, 3: "other", 4: "other"}, 1.5, scores) == [0, 1, 2, 3, 4, 5]
+
+
+def test_each_record_has_chances_of_its_own_and_so_have_several_asked_for_at_once():
+    records = {1: "a", 2: "a", 3: "a", 4: "b", 5: "b"}
+    proposals = [Proposal(Genotype({"a": n}), origin="recalled") for n in records]
+    source = Chances(proposals, {Genotype({"a": n}): record for n, record in records.items()}, 0.0)
+    source.tell(Trial(9, Genotype({"a": 9}), "h", status="scored", score=0.5, seconds=1.0))
+    assert [each.genotype["a"] for each in source.ask(2)] == [1, 2]
+    for number in (1, 2):
+        source.tell(Trial(number, Genotype({"a": number}), "h", status="scored", score=0.1, seconds=1.0))
+    assert [each.genotype["a"] for each in source.ask(3)] == [4, 5] and source.ask(1) == []
 
 
 def test_a_confirmation_stands_for_the_trial_that_it_confirms():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -220,6 +221,13 @@ def test_the_command_line_shows_it_before_anything_is_fitted(library, command, t
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert rows[0]["name"] == "stripes/features@1" and "a linear model on its features" in rows[0]["reason"]
+    assert rows[0]["gain"]["low"] < rows[0]["gain"]["mean"] < rows[0]["gain"]["high"]
+    told = command("library", "search", tmp_path / "new.npz", "--library", library, cwd=tmp_path).stdout
+    assert (
+        "not tried yet" in told
+        and re.search(r"[+-]\d+ % \[-\d+, \+\d+\]", told)
+        and "\ngain: expected" in told
+    )
 
 
 def test_few_rows_are_seen_in_five_places_and_many_or_costly_ones_in_one(library, monkeypatch):

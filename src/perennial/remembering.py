@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from perennial.assembly import NETWORK, kind_of
 from perennial.compiler import apart, reused_parts
 from perennial.errors import PerennialError, StoreError, WorkerError
-from perennial.history import History
+from perennial.history import RECALLED, History
 from perennial.journal import Journal
 from perennial.lang import parse, to_source
 from perennial.library import Card, Evidence, Library, features
@@ -28,6 +28,7 @@ from perennial.spaces import Genotype
 from perennial.spaces.offers import beside_known, known_openers_for
 from perennial.study import Study
 from perennial.task import Task
+from perennial.trial import Proposal, Trial
 
 RECIPES_KEPT = 3
 SHARE_FOR_SCORES, IMPORT_SECONDS = 0.1, 10.0
@@ -35,6 +36,7 @@ ASKED_AT_ONCE = 4
 OLDER_ASKED, OLDER_SECONDS = 2, 5.0
 TOO_MUCH = ("over_budget", "out_of_memory")
 MOST_BESIDE = 2
+CHANCES, SHARE_FOR_CHANCES = 2, 0.05
 
 
 def recalled(study: Study, library: Library | None, reuse: str = "all") -> list[Genotype]:
@@ -72,7 +74,7 @@ def _recipes(study: Study, library: Library) -> list[dict[str, Any]]:
             "role": recalling.RECIPE,
             "genotype": each.genotype.to_json(),
         }
-        for each in recalling.suggest(library, study.task, study.space)
+        for each in recalling.suggest(library, study.task, study.space, study.seed)
     ]
 
 
@@ -141,6 +143,65 @@ def _scores(study: Study, parts: Sequence[features.Part], seconds: float) -> lis
                 study.emit("verdict", stage="recall", text=text, data={})
             found.append(None if failed else answer)
     return found
+
+
+class Chances:
+    """Proposals in a fixed order, of which those that stand on the library must be worth their time: once some on one record were
+    tried, took longer than they may, and none was the best, the others on that record are left out.
+
+    Args:
+        proposals: in their order.
+        records: id of what each that the library suggested stands on, by genotype.
+        seconds: that those on one record may take before that.
+    """
+
+    def __init__(
+        self, proposals: Iterable[Proposal], records: Mapping[Genotype, str], seconds: float
+    ) -> None:
+        self._waiting, self._records, self._seconds = list(proposals), dict(records), seconds
+        self._best = -math.inf
+        self._tried: dict[str, list[Trial]] = {}
+
+    def ask(self, n: int) -> list[Proposal]:
+        """The next ones."""
+        taken: list[Proposal] = []
+        while self._waiting and len(taken) < n:
+            proposal = self._waiting.pop(0)
+            if not self._given_up(self._records.get(proposal.genotype)):
+                taken.append(proposal)
+        return taken
+
+    def tell(self, trial: Trial) -> None:
+        """What became of one."""
+        record = self._records.get(trial.genotype)
+        if record is not None:
+            self._tried.setdefault(record, []).append(trial)
+        elif trial.score is not None:
+            self._best = max(self._best, trial.score)
+
+    def _given_up(self, record: str | None) -> bool:
+        tried = self._tried.get(record, [])
+        if len(tried) < CHANCES or sum(trial.seconds for trial in tried) <= self._seconds:
+            return False
+        return all(trial.score is None or trial.score <= self._best for trial in tried)
+
+
+def chances(study: Study, proposals: Sequence[Proposal], seconds: float) -> Chances:
+    """Proposals, of which those that the library suggested must be worth their time. Of images all have their turn: a line, a
+    kernel and a network that is trained further stand on one record, and one tells little about the others.
+
+    Args:
+        study: that asked the library.
+        proposals: in their order.
+        seconds: that the search has.
+    """
+    told = (study.history.recalled or {}).get("suggestions", [])
+    records = {study.space.from_json(each["genotype"]): each["record"] for each in told}
+    judged = proposals if study.task.modality == "table" else ()
+    foreign = {each.genotype for each in judged if each.origin == RECALLED}
+    records = {genotype: record for genotype, record in records.items() if genotype in foreign}
+    share = math.inf if study.deterministic else SHARE_FOR_CHANCES * seconds * max(1, study.workers)
+    return Chances(proposals, records, share)
 
 
 def reused(history: History) -> list[str]:

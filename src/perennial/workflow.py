@@ -32,7 +32,7 @@ from perennial.model import Model
 from perennial.plan import Plan, budget_of
 from perennial.programming import grow_program
 from perennial.protocol import Protocol
-from perennial.remembering import keep_grown, keep_recipes, kept_in, kept_names, recalled
+from perennial.remembering import chances, keep_grown, keep_recipes, kept_in, kept_names, recalled
 from perennial.spaces import Genotype
 from perennial.spaces.offers import openers_for
 from perennial.study import Listed, Screening, Study
@@ -376,11 +376,11 @@ def overfit(
     openers = [Proposal(each, origin=RECALLED if each in foreign else OPENER) for each in ordered]
     if openers:
         study.stage("overfit", "strong openers, cheapest first; then one with every brake off")
-        share = 1.0 if plan.patient else 0.6
+        left = plan.search_end - study.clock.elapsed
         study.search(
-            Listed(openers),
+            chances(study, openers, left),
             Screening("overfit", fold_limit=limit),
-            seconds=share * (plan.search_end - study.clock.elapsed),
+            seconds=left if plan.patient else 0.6 * left,
             trials=_rest(study, trials),
             limit=plan.candidate,
             least=plan.least,

@@ -85,5 +85,6 @@ def test_only_tasks_of_such_data_with_sound_embeddings_are_compared():
         learnt("nan", asked, [float("nan")] * SIZE),
         learnt("table", other, embedding(other)),
     ]
-    assert list(nearness(known, asked)) == ["good"]
-    assert nearness(known[1:3], asked) == {}
+    assert list(nearness(known, learnt("asked", asked, embedding(asked)))) == ["good"]
+    assert nearness(known[1:3], learnt("asked", asked, embedding(asked))) == {}
+    assert nearness(known, learnt("asked", asked, [])) == {}

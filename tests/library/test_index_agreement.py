@@ -3,6 +3,7 @@
 import base64
 import json
 import sqlite3
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from perennial.library.base import reachable
 from perennial.library.description import description
 from perennial.library.embedding import SIDE, _small
 from perennial.library.features import Part
+from perennial.library.gains import tried
 from perennial.library.golden import PROBES, difference, golden_bytes, probes
 from perennial.library.records import Batch, Edge, split_name
 from perennial.library.seen import MOST, _mixed, asked_of, knows, shared, told_of
@@ -236,16 +238,20 @@ def test_an_image_of_any_size_has_its_shades(shape):
         st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from([None, -0.1, 0.0, 0.2])), max_size=25
     )
 )
-def test_the_number_of_suggestions_follows_the_share_that_helped(told):
+def test_of_a_study_that_goes_on_the_last_telling_counts(told):
     proofs = [
-        Evidence(f"r{record}", f"t{task}", "recipe", "accuracy", 0.5, scratch=0.4, gain=gain, study="s", told=float(place))
+        Evidence(f"r{record}", f"t{task}", "recipe", "accuracy", 0.5, scratch=0.4, gain=gain, study="s", told=9.0 * place)
         for place, (record, task, gain) in enumerate(told)
     ]  # fmt: skip
+    proofs.append(Evidence("r9", "t9", "recipe", "accuracy", 0.5))
+    library = SimpleNamespace(store=SimpleNamespace(tasks=list, evidence=lambda: proofs))
     last = {(record, task): gain for record, task, gain in told}
-    helped = sum(gain is not None and gain > 0 for gain in last.values())
-    wanted = max(1, min(6, round(9 * (2 + helped) / (4 + len(last)))))
-    assert recall.count(proofs) == wanted
-    assert recall.count([Evidence("r", "t", "prefix", "accuracy", 0.5, scratch=0.4, gain=1.0, study="s")] * 9) == recall.count([])  # fmt: skip
+    wanted = {(f"r{r}", f"t{t}"): gain is not None and gain > 0 for (r, t), gain in last.items()}
+    assert {(each.record, each.task): each.helped for each in tried(library)} == wanted
+    for record in ("r0", "r9"):
+        judged = [helped for (name, _), helped in wanted.items() if name == record]
+        said = f"{sum(judged)} of {len(judged)}" if judged else "not tried yet"
+        assert recall.helped(tried(library), record) == said
 
 
 # -- parts and golden outputs ----------------------------------------------------------------------------------------

@@ -21,8 +21,9 @@ import numpy as np
 from perennial.bench import bar
 from perennial.bench.kept import Kept
 from perennial.lang import Dist, FitContext, parse
-from perennial.library import Card, Learnt, Library, features, recall
-from perennial.library.embedding import EMBEDDING, SIZE, Neighbours, embedding
+from perennial.library import Card, Library, features, recall
+from perennial.library.description import learnt_of
+from perennial.library.embedding import EMBEDDING, SIZE, Neighbours
 from perennial.library.records import Batch
 from perennial.primitives import vocabulary
 from perennial.spaces.offers import space_for
@@ -102,12 +103,7 @@ def filled(library: Library, modules: int, seed: int) -> dict[str, int]:
             task = texture(number // OF_A_KIND, seed, number, IMAGES)
             record = features.record_of(library, part, task)
             records.append((record, Card(float(number), task=task.fingerprint)))
-            tasks.append(
-                Learnt(
-                    task.fingerprint, task.name, task.modality, task.problem, str(task.input_type), str(task.output_type),
-                    task.rows, "accuracy", None, {EMBEDDING: embedding(task)},
-                )
-            )  # fmt: skip
+            tasks.append(learnt_of(task, "accuracy"))
             kinds[record.id] = number // OF_A_KIND
         library.store.commit(Batch(tuple(records), tasks=tuple(tasks)))
     return kinds

@@ -6,7 +6,24 @@ import math
 
 import numpy as np
 
+from perennial.library.embedding import EMBEDDING, embedding
+from perennial.library.records import Learnt
 from perennial.task import Task
+
+
+def learnt_of(task: Task, metric: str = "", baseline: float | None = None) -> Learnt:
+    """A task as a library knows it, or one that asks.
+
+    Args:
+        task: with its rows.
+        metric: that judged, where it was.
+        baseline: what common sense gave.
+    """
+    told = {**description(task), EMBEDDING: embedding(task)}
+    return Learnt(
+        task.fingerprint, task.name, task.modality, task.problem, str(task.input_type), str(task.output_type),
+        task.rows, metric, baseline, told,
+    )  # fmt: skip
 
 
 def description(task: Task) -> dict[str, float]:

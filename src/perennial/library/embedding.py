@@ -74,25 +74,26 @@ class Neighbours:
         return np.sqrt(np.maximum(squares, 0.0))
 
 
-def nearness(known: Sequence[Learnt], task: Task) -> dict[str, float]:
+def nearness(known: Sequence[Learnt], asked: Learnt) -> dict[str, float]:
     """How far known tasks are from one, by fingerprint; those of other kinds of data, or without an embedding, are left out.
 
     Args:
         known: tasks of a library.
-        task: that asks.
+        asked: any task.
     """
-    asked = embedding(task)
+    numbers = asked.description.get(EMBEDDING)
     told = {
-        each.fingerprint: each.description.get(EMBEDDING) for each in known if each.modality == task.modality
+        each.fingerprint: each.description.get(EMBEDDING) for each in known if each.modality == asked.modality
     }
-    usable = {key: numbers for key, numbers in told.items() if _is_embedding(numbers)}
-    if not asked or not usable:
+    usable = {key: numbers for key, numbers in told.items() if is_embedding(numbers)}
+    if not is_embedding(numbers) or not usable:
         return {}
     neighbours = Neighbours(np.array(list(usable.values())))
-    return dict(zip(usable, neighbours.distances(asked).tolist(), strict=True))
+    return dict(zip(usable, neighbours.distances(numbers).tolist(), strict=True))
 
 
-def _is_embedding(numbers: object) -> bool:
+def is_embedding(numbers: object) -> bool:
+    """Whether these are numbers that `embedding` could have given."""
     if not isinstance(numbers, list) or len(numbers) != SIZE:
         return False
     return all(isinstance(number, int | float) and abs(number) < LARGEST for number in numbers)

@@ -47,7 +47,9 @@ from perennial.lang import (
     parse_type,
     to_source,
 )
+from perennial.library.description import learnt_of
 from perennial.library.embedding import nearness
+from perennial.library.gains import mean_gains
 from perennial.library.library import Library
 from perennial.library.records import SHORT, Header, Record
 from perennial.library.seen import Asked, asked_of, knows, told_of
@@ -206,7 +208,11 @@ def parts_for(library: Library, task: Task, seconds: float = math.inf) -> list[P
     if not headers:
         return []
     names = {id: f"{base}@{version}" for (base, version), id in library.store.names().items()}
-    gains, near, types = _gains(library), nearness(library.store.tasks(), task), str(task.input_type)
+    gains, near, types = (
+        mean_gains(library),
+        nearness(library.store.tasks(), learnt_of(task)),
+        str(task.input_type),
+    )
 
     def order(header: Header) -> tuple[Any, ...]:
         apart = round(near.get(header.card.task, math.inf), ALIKE)
@@ -471,12 +477,3 @@ def _channels(text: str) -> int | None:
     except (ProgramError, ValueError):
         return None
     return kind.dims[2] if isinstance(kind, Image) and len(kind.dims) == 3 else None
-
-
-def _gains(library: Library) -> dict[str, float]:
-    """How much each record gave to other tasks, on average, where that is known."""
-    told: dict[str, list[float]] = {}
-    for each in library.store.evidence():
-        if each.gain is not None:
-            told.setdefault(each.record, []).append(each.gain)
-    return {record: float(np.mean(gains)) for record, gains in told.items()}

@@ -25,9 +25,8 @@ from perennial.compiler import apart, together
 from perennial.errors import DamagedFile, UsageError
 from perennial.lang import parse, to_source
 from perennial.library.base import Store
-from perennial.library.description import description
+from perennial.library.description import learnt_of
 from perennial.library.embedded import Embedded
-from perennial.library.embedding import EMBEDDING, embedding
 from perennial.library.golden import answers, golden_bytes, probes
 from perennial.library.records import (
     SHORT,
@@ -144,10 +143,7 @@ class Library:
         record = self.record_of(model, task, seen)
         told = {**(card or Card(time.time())).to_json(), "task": task.fingerprint, "golden": golden}
         low, high = interval or (None, None)
-        learnt = Learnt(
-            task.fingerprint, task.name, task.modality, task.problem, str(task.input_type), str(task.output_type),
-            task.rows, metric, baseline, {**description(task), EMBEDDING: embedding(task)},
-        )  # fmt: skip
+        learnt = learnt_of(task, metric, baseline)
         proof = Evidence(
             record.id, task.fingerprint, "solution", metric, value, low=low, high=high, n=n, seconds=seconds
         )

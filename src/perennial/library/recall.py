@@ -5,22 +5,23 @@ kind, classes, how unequal they are, what is missing. Tasks are near when these 
 the same types is nearest. Of the nearest tasks each gives its best recipe, then each its second (the portfolio of
 auto-sklearn, Feurer et al. 2015, without its fixed collection: the user's own history is the collection).
 
-How many are suggested follows from how often suggestions have helped before, so a memory that does not help is
-asked less, and never not at all.
+The first is always tried. Of the others those are that gain something in a draw from what is believed of their gains (Thompson
+1933): what may help is tried, and a memory that does not help is asked less, and never not at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from perennial.errors import DamagedFile, SpaceError
-from perennial.library.description import description
-from perennial.library.embedding import EMBEDDING, nearness
+from perennial.library.description import learnt_of
+from perennial.library.distances import Distances
+from perennial.library.gains import Gains, Predicted, Tried
 from perennial.library.library import Library
 from perennial.library.records import LARGEST_NUMBER, SHORT, Evidence, Learnt, Record
 from perennial.metrics import METRICS
@@ -30,11 +31,7 @@ from perennial.task import Task
 
 RECIPE = "recipe"
 NEIGHBOURS = 8
-MOST, FEWEST = 6, 1
-HELPED_BEFORE, DID_NOT_BEFORE = 2.0, 2.0
-SAME_TYPES = 0.25
-SMALLEST_DISTANCE = 1e-6
-LARGEST_FIGURE = 1e6
+MOST = 6
 FAMILIES = {
     "binary": "classes", "multiclass": "classes", "multilabel": "labels", "regression": "numbers",
     "multiregression": "numbers",
@@ -52,6 +49,7 @@ class Suggestion:
         task: where it comes from.
         distance: of the tasks; 0 is the same data.
         reason: why it is suggested, in a sentence.
+        gain: that is expected.
     """
 
     record: str
@@ -60,52 +58,50 @@ class Suggestion:
     task: Learnt
     distance: float
     reason: str
+    gain: Predicted | None = None
 
 
-def suggest(library: Library, task: Task, space: Space) -> list[Suggestion]:
-    """Recipes to try on a task, the most promising first.
+def suggest(library: Library, task: Task, space: Space, seed: int = 0) -> list[Suggestion]:
+    """Recipes to try on a task, the most promising first, with what they are expected to gain.
 
     Args:
         library: with the history.
         task: that asks.
         space: of the task; recipes that it cannot express are left out.
+        seed: of the draw that decides how many.
     """
+    asked = learnt_of(task)
     known = [learnt for learnt in library.store.tasks() if _comparable(learnt, task)]
     if not known:
         return []
-    near = sorted(_distances(known, task), key=lambda pair: (pair[0], pair[1].fingerprint))[:NEIGHBOURS]
+    near = sorted(_far(known, asked), key=lambda pair: (pair[0], pair[1].fingerprint))[:NEIGHBOURS]
     names = {id: f"{base}@{version}" for (base, version), id in library.store.names().items()}
     ranked = [_recipes(library, learnt, distance, space, names) for distance, learnt in near]
     found: dict[Genotype, Suggestion] = {}
     for each in _in_turn(ranked):
         found.setdefault(each.genotype, each)
-    return list(found.values())[: count(library.store.evidence())]
+    return _worth_trying(list(found.values()), Gains(library, asked, RECIPE), seed)
 
 
-def count(evidence: Sequence[Evidence]) -> int:
-    """How many suggestions to make, from 1 to 6, by how often earlier ones were better than what was tried without."""
-    judged = _judgements([each for each in evidence if each.role == RECIPE])
-    helped = sum(judged)
-    share = (HELPED_BEFORE + helped) / (HELPED_BEFORE + DID_NOT_BEFORE + len(judged))
-    return max(FEWEST, min(MOST, round(1.5 * MOST * share)))
+def _worth_trying(found: Sequence[Suggestion], gains: Gains, seed: int) -> list[Suggestion]:
+    """The first, and those of the others that gain something in one draw from what is believed."""
+    records = [each.record for each in found]
+    if not records:
+        return []
+    drawn = gains.draw(records, np.random.default_rng([seed, gains.evidence]))
+    told = [replace(each, gain=gain) for each, gain in zip(found, gains.predicted(records), strict=True)]
+    return [each for place, each in enumerate(told) if place == 0 or drawn[place] > 0.0][:MOST]
 
 
-def helped(library: Library, record: str) -> str:
-    """How often what was suggested was better than what was tried without it, in words."""
-    judged = _judgements(library.store.evidence(record=record))
-    return f"{sum(judged)} of {len(judged)}" if judged else "not tried yet"
+def helped(told: Sequence[Tried], record: str) -> str:
+    """How often what was suggested was better than what was tried without it, in words.
 
-
-def _judgements(evidence: Sequence[Evidence]) -> list[bool]:
-    """Whether each suggestion helped, once for each record, task and study, as the study told it last.
-
-    One that failed, or was beaten by everything, did not help.
+    Args:
+        told: what became of suggestions.
+        record: id.
     """
-    last: dict[tuple[str, str, str], Evidence] = {}
-    for each in sorted(evidence, key=lambda each: each.told):
-        if each.study and each.scratch is not None:
-            last[each.record, each.task, each.study] = each
-    return [each.gain is not None and each.gain > 0 for each in last.values()]
+    judged = [each.helped for each in told if each.record == record]
+    return f"{sum(judged)} of {len(judged)}" if judged else "not tried yet"
 
 
 def recipe_record(space: Space, genotype: Genotype, task: Task) -> Record:
@@ -120,28 +116,10 @@ def _comparable(learnt: Learnt, task: Task) -> bool:
     return learnt.modality == task.modality and FAMILIES.get(learnt.problem) == FAMILIES.get(task.problem, "")
 
 
-def _distances(known: Sequence[Learnt], task: Task) -> list[tuple[float, Learnt]]:
-    """The mean difference of the figures, each on the scale on which the known tasks and this one differ; with that of what
-    the rows look like, where it is known."""
-    told = [dict(learnt.description) for learnt in known] + [description(task)]
-    figures = sorted({name for each in told for name in each} - {EMBEDDING})
-    near = nearness(known, task)
-    table = np.array([[_figure(each.get(name)) for name in figures] for each in told])
-    scale = np.maximum(table.std(axis=0), 0.1)
-    apart = np.abs((table[:-1] - table[-1]) / scale).mean(axis=1)
-    distances, types = [], (str(task.input_type), str(task.output_type))
-    for learnt, distance in zip(known, apart, strict=True):
-        distance = (distance + near.get(learnt.fingerprint, distance)) / 2.0
-        same = (learnt.input, learnt.output) == types
-        distance = max(distance * (SAME_TYPES if same else 1.0), SMALLEST_DISTANCE)
-        if learnt.fingerprint == task.fingerprint:
-            distance = 0.0
-        distances.append((float(distance), learnt))
-    return distances
-
-
-def _figure(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and abs(value) < LARGEST_FIGURE else 0.0
+def _far(known: Sequence[Learnt], asked: Learnt) -> list[tuple[float, Learnt]]:
+    """Tasks with how far they are."""
+    apart = Distances([*known, asked]).to(len(known)).tolist()
+    return list(zip(apart[:-1], known, strict=True))
 
 
 def _recipes(
