@@ -5,8 +5,8 @@ kind, classes, how unequal they are, what is missing. Tasks are near when these 
 the same types is nearest. Of the nearest tasks each gives its best recipe, then each its second (the portfolio of
 auto-sklearn, Feurer et al. 2015, without its fixed collection: the user's own history is the collection).
 
-The first is always tried, and as many as gain something in a draw from what is believed of the first six (Thompson 1933): a memory
-that does not help is asked less, and never not at all.
+The first two are always tried, and as many as gain something in a draw from what is believed of the first six (Thompson 1933): a
+memory that does not help is asked less, and never not at all.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from perennial.task import Task
 
 RECIPE = "recipe"
 NEIGHBOURS = 8
-MOST = 6
+MOST, FEWEST = 6, 2
 FAMILIES = {
     "binary": "classes", "multiclass": "classes", "multilabel": "labels", "regression": "numbers",
     "multiregression": "numbers",
@@ -84,13 +84,13 @@ def suggest(library: Library, task: Task, space: Space, seed: int = 0) -> list[S
 
 
 def _worth_trying(found: Sequence[Suggestion], gains: Gains, seed: int) -> list[Suggestion]:
-    """As many of the first as gain something in one draw from what is believed of them, one at least."""
+    """As many of the first as gain something in one draw from what is believed of them, two at least."""
     records = [each.record for each in found[:MOST]]
     if not records:
         return []
     drawn = gains.draw(records, np.random.default_rng([seed, gains.evidence]))
     told = zip(found, gains.predicted(records), strict=False)
-    return [replace(each, gain=gain) for each, gain in told][: max(1, int((drawn > 0.0).sum()))]
+    return [replace(each, gain=gain) for each, gain in told][: max(FEWEST, int((drawn > 0.0).sum()))]
 
 
 def helped(told: Sequence[Tried], record: str) -> str:
