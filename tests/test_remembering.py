@@ -12,7 +12,7 @@ from perennial.errors import StoreError
 from perennial.history import History, Record
 from perennial.library import Card, Library
 from perennial.library.recall import RECIPE
-from perennial.remembering import Chances, as_good
+from perennial.remembering import Chances, as_good, chances
 from perennial.spaces import Genotype
 from perennial.testing.libraries import misremember
 from perennial.trial import Proposal, Trial
@@ -214,6 +214,30 @@ def test_each_record_has_chances_of_its_own_and_so_have_several_asked_for_at_onc
     for number in (1, 2):
         source.tell(Trial(number, Genotype({"a": number}), "h", status="scored", score=0.1, seconds=1.0))
     assert [each.genotype["a"] for each in source.ask(3)] == [4, 5] and source.ask(1) == []
+
+
+@pytest.mark.parametrize(
+    ("modality", "deterministic", "wanted"),
+    [("table", False, [7]), ("table", True, [3, 4, 7]), ("image", False, [3, 4, 7])],
+)
+def test_a_study_that_goes_on_remembers_which_chances_were_had(modality, deterministic, wanted):
+    def record(number, origin, score):
+        genotype = Genotype({"a": number})
+        return Record(
+            Trial(number, genotype, "h", status="scored", score=score, origin=origin, seconds=3.0), "x", score
+        )
+
+    told = [{"genotype": {"a": n}, "record": "whole"} for n in (1, 2, 3, 4)]
+    history = History(
+        records=[record(0, "opener", 0.9), record(1, "recalled", 0.8), record(2, "recalled", 0.7)]
+    )
+    history.recalled = {"suggestions": told}
+    study = SimpleNamespace(
+        history=history, space=SimpleNamespace(from_json=Genotype), workers=2, deterministic=deterministic,
+        task=SimpleNamespace(modality=modality),
+    )  # fmt: skip
+    waiting = [Proposal(Genotype({"a": n}), origin="opener" if n == 7 else "recalled") for n in (3, 4, 7)]
+    assert [each.genotype["a"] for each in chances(study, waiting, 30.0).ask(9)] == wanted
 
 
 def test_a_confirmation_stands_for_the_trial_that_it_confirms():

@@ -197,11 +197,15 @@ def chances(study: Study, proposals: Sequence[Proposal], seconds: float) -> Chan
     """
     told = (study.history.recalled or {}).get("suggestions", [])
     records = {study.space.from_json(each["genotype"]): each["record"] for each in told}
-    judged = proposals if study.task.modality == "table" else ()
+    before = [record.trial for record in study.history.records]
+    judged = [*before, *proposals] if study.task.modality == "table" else []
     foreign = {each.genotype for each in judged if each.origin == RECALLED}
     records = {genotype: record for genotype, record in records.items() if genotype in foreign}
     share = math.inf if study.deterministic else SHARE_FOR_CHANCES * seconds * max(1, study.workers)
-    return Chances(proposals, records, share)
+    found = Chances(proposals, records, share)
+    for trial in before:
+        found.tell(trial)
+    return found
 
 
 def reused(history: History) -> list[str]:
