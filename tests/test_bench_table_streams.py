@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from perennial import bench
 from perennial.bench import table_streams as streams
@@ -126,6 +127,18 @@ def test_only_later_tasks_count_and_what_is_never_reached_counts_as_never():
     assert reached["value"] == 0.3 and reached["ok"] and harmed["value"] == pytest.approx(1 / 3)
     never, _ = streams.bars(rows[2:3], 10)
     assert never["value"] is None and not never["ok"]
+
+
+def test_of_several_seeds_a_task_is_harmed_when_their_mean_is_below_zero_by_more_than_they_vary():
+    def rows(*differences):
+        return [{"task": 11, "share": 0.2, "ahead": [each, each - 1e-6, each + 1e-6]} for each in differences]
+
+    for differences in [(-0.02, 0.01, -0.01), (-0.011, -0.009, -0.01), (-0.01, -0.02), (0.01, 0.02, 0.015)]:
+        _, harmed = streams.bars(rows(*differences), 10)
+        wanted = stats.ttest_1samp(differences, 0.0).confidence_interval(0.95).high < 0.0
+        assert harmed["value"] == float(wanted) and harmed["name"].endswith("(1)")
+    assert streams.bars(rows(-0.011, -0.009, -0.01), 10)[1]["value"] == 1.0
+    assert streams.bars(rows(-0.01), 10)[1]["value"] == 1.0
 
 
 def test_a_stream_of_two_real_growths(folders, tmp_path):
